@@ -1,0 +1,148 @@
+/**
+ * Time, network, disk and chance, as values that are passed in.
+ *
+ * No other folder touches `node:net`, `node:fs`, `Date`, timers or `Math.random`, so the same code
+ * runs on a real machine and inside a simulation that replays from a seed.
+ */
+export interface Platform {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly files: Files;
+  readonly random: Random;
+}
+
+export interface Clock {
+  /** Milliseconds of a monotonic clock with an arbitrary origin. */
+  nowMs(): number;
+  /** Milliseconds since 1970, for people and files; may jump. */
+  wallTimeMs(): number;
+  /** Calls once after `delayMs`. A pending timer does not keep the process alive when `unref` is set. */
+  setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer;
+  /** Calls once in a later turn of the event loop, after pending I/O had its chance. */
+  setImmediate(callback: () => void): Timer;
+  /** Resolves after `delayMs`; rejects with the signal's reason when aborted. */
+  sleep(delayMs: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
+}
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). */
+  next(): number;
+  /** Uniform integer in [0, bound). `bound` is at most 2^48. */
+  below(bound: number): number;
+  /** Random (version 4) UUID. */
+  uuid(): string;
+}
+
+export interface SocketAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ConnectOptions extends SocketAddress {
+  /** 0 waits as long as the system does. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly receiveBufferBytes?: number | undefined;
+  readonly sendBufferBytes?: number | undefined;
+}
+
+export interface ListenOptions {
+  /** Address to bind; undefined means every interface. */
+  readonly host?: string | undefined;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Accept queue; undefined leaves it to the system. */
+  readonly backlog?: number | undefined;
+  readonly keepAlive?: boolean | undefined;
+  readonly receiveBufferBytes?: number | undefined;
+  readonly sendBufferBytes?: number | undefined;
+  /** Several event loops share the port where the system can. */
+  readonly reusePort?: boolean | undefined;
+}
+
+export interface Network {
+  /** @throws TransportError CONNECT_FAILED, CONNECT_TIMEOUT, REQUEST_ABORTED (rejects). */
+  connect(options: ConnectOptions): Promise<Socket>;
+  /** @throws TransportError BIND_FAILED (rejects). */
+  listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener>;
+}
+
+export interface Listener {
+  readonly address: SocketAddress;
+  /** Stops accepting. Accepted sockets live on. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** What a socket tells its owner, always in the same turn as it happens. */
+export interface SocketEvents {
+  /** Borrowed: the bytes may be overwritten once this returns. */
+  onData(bytes: Uint8Array): void;
+  /** The peer half-closed. */
+  onEnd(): void;
+  /** The last event, exactly once; `error` is set when the connection was lost rather than closed. */
+  onClose(error: Error | null): void;
+}
+
+export interface Socket {
+  readonly remoteAddress: SocketAddress;
+  readonly localAddress: SocketAddress;
+  /** Must be called in the turn in which the socket was handed over. Bytes flow from then on. */
+  start(events: SocketEvents): void;
+  /**
+   * Queues pieces in order; the caller keeps them unchanged until `onWritten`.
+   * `onWritten` is called once, with the error when the bytes were lost.
+   */
+  write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void;
+  /** Bytes handed to `write` and not yet taken by the system. */
+  readonly pendingBytes: number;
+  pauseReading(): void;
+  resumeReading(): void;
+  /** Sends what is queued, then closes. Safe to call twice. */
+  end(): void;
+  /** Closes now; queued bytes are lost. Safe to call twice. */
+  destroy(): void;
+}
+
+export type OpenMode = "read" | "write" | "append" | "create-new" | "read-write";
+
+/** File operations. All reject with TransportError FILE_FAILED whose cause has Node's `code`. */
+export interface Files {
+  open(path: string, mode: OpenMode): Promise<OpenFile>;
+  readFile(path: string): Promise<Uint8Array>;
+  writeFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Null when nothing is there. */
+  stat(path: string): Promise<FileStat | null>;
+  makeDirectory(path: string): Promise<void>;
+  /** A fresh directory whose name starts with `prefix`. */
+  makeTemporaryDirectory(prefix: string): Promise<string>;
+  /** Names of the entries, unsorted. */
+  list(path: string): Promise<string[]>;
+  rename(from: string, to: string): Promise<void>;
+  /** Deletes a file or a tree. True when something was there. Never follows symbolic links. */
+  remove(path: string): Promise<boolean>;
+}
+
+export interface FileStat {
+  readonly bytes: number;
+  readonly isFile: boolean;
+  readonly isDirectory: boolean;
+  readonly modifiedMs: number;
+}
+
+export interface OpenFile {
+  /** Reads into all of `buffer` from `position`, less only at the end of the file; gives the count. */
+  read(buffer: Uint8Array, position: number): Promise<number>;
+  /** Writes every byte at `position`, or at the end when null. The caller keeps the bytes until then. */
+  write(bytes: Uint8Array, position: number | null): Promise<void>;
+  /** Cuts or extends the file. */
+  truncate(bytes: number): Promise<void>;
+  stat(): Promise<FileStat>;
+  /** Makes what was written survive a power cut. */
+  sync(): Promise<void>;
+  /** Safe to call twice. */
+  close(): Promise<void>;
+}

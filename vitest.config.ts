@@ -1,0 +1,26 @@
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { defineConfig } from "vitest/config";
+
+// Workspace packages resolve to their sources (export condition "@bm/source"): no build before unit tests.
+const conditions = ["@bm/source", "module", "node", "development|production"];
+const roots = ["packages", "tools", "examples"]
+  .map((group) => join(import.meta.dirname, group))
+  .flatMap((group) => readdirSync(group).map((name) => join(group, name)))
+  .filter((dir) => existsSync(join(dir, "test")));
+
+export default defineConfig({
+  ssr: { resolve: { conditions } },
+  test: {
+    projects: roots.map((root) => ({
+      extends: true as const,
+      root,
+      test: { name: basename(root), include: ["test/**/*.test.ts"] },
+    })),
+    // Child processes started by a test resolve workspace packages to their sources too.
+    execArgv: ["--conditions=@bm/source"],
+    coverage: { provider: "v8", include: ["packages/*/src/**"], exclude: ["**/gen/**"] },
+    reporters: process.env["CI"] ? ["default", "junit"] : ["default"],
+    outputFile: { junit: "coverage/junit.xml" },
+  },
+});
