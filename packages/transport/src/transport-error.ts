@@ -50,3 +50,21 @@ export class TransportError extends Error {
     this.javaClass = options.javaClass;
   }
 }
+
+const CONNECTION_CODES: ReadonlySet<TransportErrorCode> = new Set([
+  "FRAME_TRUNCATED",
+  "CHANNEL_CLOSED",
+  "CHANNEL_IDLE",
+  "CONNECT_FAILED",
+  "CONNECT_TIMEOUT",
+  "CONNECT_FAST_FAILED",
+  "WRITE_FAILED",
+]);
+
+/**
+ * True for failures of the connection rather than of the request: what a JVM sees as an IOException.
+ * Asking again over another connection may help.
+ */
+export function isConnectionError(error: unknown): error is TransportError {
+  return error instanceof TransportError && CONNECTION_CODES.has(error.code);
+}

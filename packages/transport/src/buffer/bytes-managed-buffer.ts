@@ -21,21 +21,21 @@ export class BytesManagedBuffer extends ManagedBuffer {
     return this.#isBorrowed ? new BytesManagedBuffer(copyOf(this.view)) : this;
   }
 
-  override async bytes(): Promise<Uint8Array> {
-    return this.#isBorrowed ? copyOf(this.view) : this.view;
+  override bytes(): Promise<Uint8Array> {
+    return Promise.resolve(this.#isBorrowed ? copyOf(this.view) : this.view);
   }
 
-  async open(): Promise<BodyReader> {
+  open(): Promise<BodyReader> {
     // Taken before the caller's turn ends, while a borrowed view is still valid.
     let rest: Uint8Array | null = this.view.length === 0 ? null : this.keep().view;
-    return {
-      next: async () => {
+    return Promise.resolve({
+      next: () => {
         const piece = rest;
         rest = null;
-        return piece;
+        return Promise.resolve(piece);
       },
-      close: async () => {},
-    };
+      close: () => Promise.resolve(),
+    });
   }
 }
 

@@ -1,23 +1,39 @@
-import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
+import type { BytesManagedBuffer } from "../buffer/bytes-managed-buffer.ts";
+import type { MessageBody } from "../protocol/message.ts";
 
-/** Answer to one request. Exactly one of the two is called, once. */
+/** Takes the answer to a request that we sent. Exactly one of the two is called, once. */
 export interface RpcResponseCallback {
-  /** On the requesting side the body is borrowed: `keep()` it to use it after this returns. */
-  onSuccess(response: ManagedBuffer): void;
+  /** Borrowed: `keep()` the buffer to use it after this returns. */
+  onSuccess(response: BytesManagedBuffer): void;
+  onFailure(error: Error): void;
+}
+
+/** Gives the answer to a request that we received. Call exactly one of the two, once, in any turn. */
+export interface RpcReplyCallback {
+  /** The body is handed over: it must not change any more, and is released once written. */
+  onSuccess(response: MessageBody): void;
+  /** The peer gets `<javaClass>: <message>`; see the error's `javaClass`. */
   onFailure(error: Error): void;
 }
 
 /** Answer to one chunk request. Exactly one of the two is called, once. */
 export interface ChunkReceivedCallback {
   /** Borrowed: `keep()` the buffer to use it after this returns. */
-  onSuccess(chunkIndex: number, buffer: ManagedBuffer): void;
+  onSuccess(chunkIndex: number, buffer: BytesManagedBuffer): void;
   onFailure(chunkIndex: number, error: Error): void;
 }
 
-/** Answer to one merged-block-meta request. Exactly one of the two is called, once. */
+/** Takes the answer to a merged-block-meta request. Exactly one of the two is called, once. */
 export interface MergedBlockMetaCallback {
   /** `bitmaps` holds `numChunks` Roaring bitmaps back to back, borrowed. */
-  onSuccess(numChunks: number, bitmaps: ManagedBuffer): void;
+  onSuccess(numChunks: number, bitmaps: BytesManagedBuffer): void;
+  onFailure(error: Error): void;
+}
+
+/** Gives the answer to a merged-block-meta request. Call exactly one of the two, once. */
+export interface MergedBlockMetaReplyCallback {
+  /** `bitmaps`: handed over. */
+  onSuccess(numChunks: number, bitmaps: MessageBody): void;
   onFailure(error: Error): void;
 }
 

@@ -1,8 +1,9 @@
 import type { TransportClient } from "../client/transport-client.ts";
+import type { MessageBody } from "../protocol/message.ts";
 import { TransportError } from "../transport-error.ts";
 import type {
-  MergedBlockMetaCallback,
-  RpcResponseCallback,
+  MergedBlockMetaReplyCallback,
+  RpcReplyCallback,
   StreamCallbackWithId,
 } from "./callbacks.ts";
 import type { StreamManager } from "./stream-manager.ts";
@@ -21,28 +22,19 @@ export abstract class RpcHandler {
    * @param message borrowed: copy what must outlive this call
    * @param callback answers it, now or later, exactly once
    */
-  abstract receive(
-    client: TransportClient,
-    message: Uint8Array,
-    callback: RpcResponseCallback,
-  ): void;
+  abstract receive(client: TransportClient, message: Uint8Array, callback: RpcReplyCallback): void;
 
   /** A message without an answer. Default: `receive` with the answer thrown away. */
   receiveOneWay(client: TransportClient, message: Uint8Array): void {
-    this.receive(client, message, { onSuccess: (body) => body.release(), onFailure: () => {} });
+    this.receive(client, message, { onSuccess: releaseBody, onFailure: () => {} });
   }
 
   /**
    * An upload. A throw answers with a failure **and closes the connection**, because the bytes that
    * are on their way cannot be skipped.
    * @param meta borrowed header of the upload
-   * @param callback answered by the transport itself after the last byte; a handler rarely needs it
    */
-  receiveStream(
-    _client: TransportClient,
-    _meta: Uint8Array,
-    _callback: RpcResponseCallback,
-  ): StreamCallbackWithId {
+  receiveStream(_client: TransportClient, _meta: Uint8Array): StreamCallbackWithId {
     throw new TransportError("UNSUPPORTED", "streams are not supported by this handler", {
       javaClass: "java.lang.UnsupportedOperationException",
     });
@@ -52,7 +44,7 @@ export abstract class RpcHandler {
   receiveMergedBlockMetaRequest(
     _client: TransportClient,
     _request: MergedBlockMetaQuery,
-    callback: MergedBlockMetaCallback,
+    callback: MergedBlockMetaReplyCallback,
   ): void {
     callback.onFailure(
       new TransportError("UNSUPPORTED", "merged blocks are not served here", {
@@ -72,4 +64,8 @@ export interface MergedBlockMetaQuery {
   readonly shuffleId: number;
   readonly shuffleMergeId: number;
   readonly reduceId: number;
+}
+
+function releaseBody(body: MessageBody): void {
+  if (!(body instanceof Uint8Array)) body.release();
 }

@@ -1,0 +1,3 @@
+// PLACEHOLDER so that others can import the index meanwhile: overwrite this file entirely.
+import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
+export class StreamManagedBuffer extends ManagedBuffer { readonly o: { size: number; open: () => AsyncIterable<Uint8Array> }; constructor(o: { size: number; open: () => AsyncIterable<Uint8Array> }){super();this.o=o;} get size(): number{return this.o.size} async open(): Promise<BodyReader>{ const it=this.o.open()[Symbol.asyncIterator](); return {next:async()=>{const r=await it.next(); return r.done===true?null:r.value;}, close:async()=>{ await it.return?.(); }}; } }

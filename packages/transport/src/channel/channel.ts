@@ -1,0 +1,276 @@
+/**
+ * One connection: a socket, its pipeline and its end.
+ *
+ *     open --close()--> closing --socket closed--> closed
+ *       \------abort(), peer, error-------------->/
+ *
+ * While closing, what was queued still goes out and nothing new is accepted.
+ */
+import { invariant } from "../invariant.ts";
+import type { Clock, Socket, Timer } from "../platform/platform.ts";
+import { TransportError } from "../transport-error.ts";
+import type { WriteDone } from "./channel-handler.ts";
+import { Pipeline } from "./pipeline.ts";
+
+/** Bytes queued on a channel above which `isWritable` turns false, and below which it turns true. */
+export interface WriteWaterMarks {
+  readonly lowBytes: number;
+  readonly highBytes: number;
+}
+
+/** Eight megabytes keep a 10 Gbit/s path busy over several milliseconds of round trip. */
+export const WRITE_WATER_MARKS_DEFAULT: WriteWaterMarks = {
+  lowBytes: 2 * 1024 * 1024,
+  highBytes: 8 * 1024 * 1024,
+};
+
+/** How long the peer may take to close its half after we closed ours. */
+const LINGER_MS = 10_000;
+
+export interface ChannelOptions {
+  readonly socket: Socket;
+  readonly clock: Clock;
+  /** The name that was asked for, when it is not the numeric address. */
+  readonly remoteName?: string | undefined;
+  readonly writeWaterMarks?: WriteWaterMarks | undefined;
+  /**
+   * Stop reading requests while the peer does not take the answers. Only for the accepting end:
+   * were both ends to do it, two full queues could wait for each other for ever.
+   */
+  readonly pauseReadingWhileUnwritable?: boolean | undefined;
+}
+
+type ChannelState = "new" | "open" | "closing" | "closed";
+
+/** See the file comment. */
+export class Channel {
+  readonly pipeline: Pipeline;
+  /** `/10.0.0.1:7337` for numeric hosts, `name/10.0.0.1:7337` for names. */
+  readonly remoteAddress: string;
+  /** The peer's numeric address without the port. */
+  readonly remoteHost: string;
+  readonly clock: Clock;
+
+  readonly #socket: Socket;
+  readonly #waterMarks: WriteWaterMarks;
+  readonly #pausesReading: boolean;
+  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers();
+  #state: ChannelState = "new";
+  #closeReason: Error | null = null;
+  #lingerTimer: Timer | null = null;
+  #holds = 0;
+  #queuedBytes = 0;
+  #isWritable = true;
+  #readingPauses = 0;
+  #lastReadMs: number;
+  #lastWriteMs: number;
+
+  constructor(options: ChannelOptions) {
+    const { socket, clock, remoteName } = options;
+    this.clock = clock;
+    this.#socket = socket;
+    this.#waterMarks = options.writeWaterMarks ?? WRITE_WATER_MARKS_DEFAULT;
+    this.#pausesReading = options.pauseReadingWhileUnwritable ?? false;
+    this.remoteHost = socket.remoteAddress.host;
+    this.remoteAddress = addressText(this.remoteHost, socket.remoteAddress.port, remoteName);
+    this.#lastReadMs = clock.nowMs();
+    this.#lastWriteMs = this.#lastReadMs;
+    this.pipeline = new Pipeline(this, {
+      writeBytes: (pieces, done) => this.#writeBytes(pieces, done),
+      unhandledException: (error) => this.abort(error),
+    });
+  }
+
+  get isActive(): boolean {
+    return this.#state === "open";
+  }
+
+  /** False while more than the high water mark is queued, until it fell to the low one. */
+  get isWritable(): boolean {
+    return this.#isWritable;
+  }
+
+  /** Bytes queued here and in the socket. */
+  get pendingBytes(): number {
+    return this.#queuedBytes + this.#socket.pendingBytes;
+  }
+
+  /** When bytes last arrived or were taken by the system, on the monotonic clock. */
+  get lastActivityMs(): number {
+    return Math.max(this.#lastReadMs, this.#lastWriteMs);
+  }
+
+  /** Why the channel was aborted or lost; null while open and after a plain close. */
+  get closeReason(): Error | null {
+    return this.#closeReason;
+  }
+
+  /** Settles once the socket is gone. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Starts the flow of events. Call once, in the turn in which the socket was handed over. */
+  start(): void {
+    invariant(this.#state === "new", "a channel is started once");
+    this.#state = "open";
+    this.#socket.start({
+      onData: (bytes) => this.#onData(bytes),
+      onEnd: () => void this.close(),
+      onClose: (error) => this.#onClose(error),
+    });
+    this.#guard(() => this.pipeline.fireChannelActive());
+  }
+
+  /** Sends a message through the pipeline; false asks the caller to wait for `writabilityChanged`. */
+  write(message: unknown, done: WriteDone = null): boolean {
+    if (this.#state !== "open") {
+      done?.(this.#closedError());
+      return false;
+    }
+    try {
+      this.pipeline.write(message, done);
+    } catch (error) {
+      if (done === null) this.pipeline.fireExceptionCaught(error as Error);
+      else done(error as Error);
+    }
+    return this.#isWritable;
+  }
+
+  /** Stops the flow from the peer until as many `resumeReading` calls were made. */
+  pauseReading(): void {
+    this.#readingPauses += 1;
+    if (this.#readingPauses === 1) this.#socket.pauseReading();
+  }
+
+  resumeReading(): void {
+    invariant(this.#readingPauses > 0, "resumeReading without pauseReading");
+    this.#readingPauses -= 1;
+    if (this.#readingPauses === 0) this.#socket.resumeReading();
+  }
+
+  /** Keeps `close` from ending the socket until `releaseHold`, because something is still to be sent. */
+  hold(): void {
+    this.#holds += 1;
+  }
+
+  releaseHold(): void {
+    this.#holds -= 1;
+    if (this.#holds === 0 && this.#state === "closing") this.#endSocket();
+  }
+
+  /** Counts bytes that wait in the pipeline (negative when they leave it). */
+  addQueuedBytes(bytes: number): void {
+    this.#queuedBytes += bytes;
+    this.#updateWritability();
+  }
+
+  /** Sends what is queued, then closes. Safe to call twice; an aborted signal closes at once. */
+  close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    const { signal } = options;
+    if (signal?.aborted) this.abort(signal.reason as Error);
+    else
+      signal?.addEventListener("abort", () => this.abort(signal.reason as Error), { once: true });
+    if (this.#state === "open" || this.#state === "new") {
+      this.#state = "closing";
+      if (this.#holds === 0) this.#endSocket();
+    }
+    return this.closed;
+  }
+
+  /** Closes now; what is queued is lost. Safe to call twice. */
+  abort(reason: Error): void {
+    if (this.#state === "closed") return;
+    this.#closeReason ??= reason;
+    this.#state = "closing";
+    this.#socket.destroy();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #endSocket(): void {
+    this.#socket.end();
+    this.#lingerTimer ??= this.clock.setTimer(LINGER_MS, () => this.#socket.destroy(), {
+      unref: true,
+    });
+  }
+
+  #onData(bytes: Uint8Array): void {
+    this.#lastReadMs = this.clock.nowMs();
+    this.#guard(() => this.pipeline.fireChannelRead(bytes));
+  }
+
+  #onClose(error: Error | null): void {
+    this.#lingerTimer?.cancel();
+    const wasClosing = this.#state === "closing";
+    this.#state = "closed";
+    if (error !== null && !wasClosing) {
+      this.#closeReason ??= error;
+      const lost = `Connection from ${this.remoteAddress} lost: ${error.message}`;
+      const cause = new TransportError("CHANNEL_CLOSED", lost, { cause: error });
+      this.#guard(() => this.pipeline.fireExceptionCaught(cause));
+    }
+    this.#guard(() => this.pipeline.fireChannelInactive());
+    this.#closed.resolve();
+  }
+
+  #writeBytes(pieces: readonly Uint8Array[], done: WriteDone): void {
+    this.#socket.write(pieces, done === null ? this.#onWritten : this.#onWrittenThen(done));
+    this.#updateWritability();
+  }
+
+  readonly #onWritten = (error: Error | null): void => {
+    if (error === null) this.#lastWriteMs = this.clock.nowMs();
+    this.#updateWritability();
+  };
+
+  #onWrittenThen(done: (error: Error | null) => void): (error: Error | null) => void {
+    return (error) => {
+      this.#onWritten(error);
+      this.#guard(() => done(error));
+    };
+  }
+
+  #updateWritability(): void {
+    const pending = this.pendingBytes;
+    const { lowBytes, highBytes } = this.#waterMarks;
+    const isWritable = this.#isWritable ? pending <= highBytes : pending <= lowBytes;
+    if (isWritable === this.#isWritable || this.#state === "closed") return;
+    this.#isWritable = isWritable;
+    if (this.#pausesReading) {
+      if (isWritable) this.resumeReading();
+      else this.pauseReading();
+    }
+    this.#guard(() => this.pipeline.fireWritabilityChanged());
+  }
+
+  /** Nothing that a handler throws may reach the event loop. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#failFromHandler(error as Error);
+    }
+  }
+
+  #failFromHandler(error: Error): void {
+    try {
+      this.pipeline.fireExceptionCaught(error);
+    } catch (second) {
+      this.abort(second as Error);
+    }
+  }
+
+  #closedError(): TransportError {
+    return new TransportError("CHANNEL_CLOSED", `Connection to ${this.remoteAddress} is closed`, {
+      cause: this.#closeReason ?? undefined,
+    });
+  }
+}
+
+function addressText(host: string, port: number, name: string | undefined): string {
+  const numeric = host.includes(":") ? `[${host}]` : host;
+  return `${name === undefined || name === host ? "" : name}/${numeric}:${port}`;
+}

@@ -1,0 +1,217 @@
+/**
+ * Cuts a TCP byte stream into frames.
+ *
+ *     0          8                     length
+ *     +----------+---------------------+
+ *     |  length  |       content       |    length: int64, big-endian, counts itself
+ *     +----------+---------------------+
+ *
+ * Runs synchronously and delivers one frame at a time: handling a frame may install an interceptor,
+ * and then the very next byte is raw stream data that belongs to no frame.
+ */
+import type { ChannelHandler, HandlerContext } from "../channel/channel-handler.ts";
+import { identifyForeignProtocol } from "../foreign/foreign-protocol.ts";
+import { invariant } from "../invariant.ts";
+import { TransportError } from "../transport-error.ts";
+
+/** Size of the length field. */
+export const LENGTH_FIELD_BYTES = 8;
+
+/** A JVM peer holds the content of a frame in one array. */
+export const FRAME_CONTENT_BYTES_MAX: number = 0x7fff_fffe;
+
+/**
+ * A frame that spans reads is gathered in blocks of at most this size, so that a peer which only
+ * claims a large frame makes us reserve little.
+ */
+const GATHER_BLOCK_BYTES = 16 * 1024 * 1024;
+
+/** Takes raw bytes in place of the framing. */
+export interface StreamInterceptor {
+  /** Takes bytes from the front and says how many. Borrowed. */
+  take(bytes: Uint8Array): number;
+  /** True once nothing more is wanted; the rest goes back to framing. */
+  readonly isDone: boolean;
+  /** The pipeline failed before the stream was complete. */
+  exceptionCaught(error: Error): void;
+  /** The connection ended before the stream was complete. */
+  channelInactive(): void;
+}
+
+export interface FrameDecoderOptions {
+  /** Largest content to accept, in bytes. Default and ceiling: 2^31 - 2. */
+  readonly frameContentBytesMax?: number | undefined;
+}
+
+type DecoderState = "open" | "failed";
+
+/** Inbound handler: bytes in (borrowed), InboundFrame out. */
+export class FrameDecoder implements ChannelHandler {
+  readonly #contentBytesMax: number;
+  readonly #header: Buffer = Buffer.alloc(LENGTH_FIELD_BYTES);
+  #headerBytes = 0;
+  /** Content bytes still to come; -1 while the length is not known. */
+  #missingBytes = -1;
+  #gathered: Buffer[] = [];
+  #block: Buffer | null = null;
+  #blockBytes = 0;
+  #interceptor: StreamInterceptor | null = null;
+  #state: DecoderState = "open";
+  #isFirstFrame = true;
+
+  constructor(options: FrameDecoderOptions = {}) {
+    const max = options.frameContentBytesMax ?? FRAME_CONTENT_BYTES_MAX;
+    if (!Number.isInteger(max) || max < 1 || max > FRAME_CONTENT_BYTES_MAX) {
+      throw new TransportError("OPTION_INVALID", `frameContentBytesMax: ${max}`);
+    }
+    this.#contentBytesMax = max;
+  }
+
+  /** Sends the bytes from here on to a stream until it is done. One at a time. */
+  setInterceptor(interceptor: StreamInterceptor): void {
+    invariant(this.#interceptor === null, "Already have an interceptor.");
+    this.#interceptor = interceptor;
+  }
+
+  channelRead(context: HandlerContext, input: unknown): void {
+    const chunk = asBuffer(input as Uint8Array);
+    let offset = 0;
+    // A handler may close the channel in the middle of a chunk; the frames behind that are moot.
+    while (offset < chunk.length && this.#state === "open" && context.channel.isActive) {
+      if (this.#interceptor !== null) offset += this.#intercept(context, chunk, offset);
+      else if (this.#missingBytes < 0) offset += this.#takeHeader(context, chunk, offset);
+      else offset += this.#takeContent(context, chunk, offset);
+    }
+  }
+
+  exceptionCaught(context: HandlerContext, error: Error): void {
+    this.#failInterceptor(error);
+    context.fireExceptionCaught(error);
+  }
+
+  channelInactive(context: HandlerContext): void {
+    const interceptor = this.#interceptor;
+    this.#interceptor = null;
+    interceptor?.channelInactive();
+    if (this.#state === "open" && (this.#headerBytes > 0 || this.#missingBytes >= 0)) {
+      const missing = this.#missingBytes < 0 ? "its length" : `${this.#missingBytes} bytes`;
+      const text = `${context.channel.remoteAddress} left in the middle of a frame, ${missing} missing`;
+      context.fireExceptionCaught(new TransportError("FRAME_TRUNCATED", text));
+    }
+    this.#drop();
+    context.fireChannelInactive();
+  }
+
+  #intercept(context: HandlerContext, chunk: Buffer, offset: number): number {
+    const interceptor = this.#interceptor as StreamInterceptor;
+    try {
+      const taken = interceptor.take(chunk.subarray(offset));
+      if (interceptor.isDone) this.#interceptor = null;
+      return taken;
+    } catch (error) {
+      this.#fail(context, error as Error);
+      return 0;
+    }
+  }
+
+  #takeHeader(context: HandlerContext, chunk: Buffer, offset: number): number {
+    const wanted = LENGTH_FIELD_BYTES - this.#headerBytes;
+    const taken = chunk.copy(this.#header, this.#headerBytes, offset, offset + wanted);
+    this.#headerBytes += taken;
+    if (this.#headerBytes === LENGTH_FIELD_BYTES) this.#beginContent(context, chunk, offset);
+    return taken;
+  }
+
+  /** Judges the length as soon as it is known, before one content byte is held. */
+  #beginContent(context: HandlerContext, chunk: Buffer, offset: number): void {
+    // A valid length fits into the low word, so no bigint is needed to accept one.
+    const highWord = this.#header.readInt32BE(0);
+    const contentBytes = this.#header.readUInt32BE(4) - LENGTH_FIELD_BYTES;
+    if (highWord !== 0 || contentBytes <= 0 || contentBytes > this.#contentBytesMax) {
+      this.#fail(context, this.#refuse(chunk.subarray(offset)));
+      return;
+    }
+    this.#headerBytes = 0;
+    this.#missingBytes = contentBytes;
+  }
+
+  #takeContent(context: HandlerContext, chunk: Buffer, offset: number): number {
+    const taken = Math.min(this.#missingBytes, chunk.length - offset);
+    if (this.#block === null && taken === this.#missingBytes) {
+      const content = chunk.subarray(offset, offset + taken);
+      this.#deliver(context, content, true);
+      return taken;
+    }
+    const gathered = this.#gather(chunk, offset, taken);
+    if (this.#missingBytes === 0) this.#deliver(context, this.#join(), false);
+    return gathered;
+  }
+
+  #deliver(context: HandlerContext, bytes: Buffer, isBorrowed: boolean): void {
+    this.#missingBytes = -1;
+    this.#isFirstFrame = false;
+    context.fireChannelRead({ bytes, isBorrowed });
+  }
+
+  /** Copies into the current block; takes less when the block is full. */
+  #gather(chunk: Buffer, offset: number, bytes: number): number {
+    this.#block ??= Buffer.allocUnsafeSlow(Math.min(this.#missingBytes, GATHER_BLOCK_BYTES));
+    const taken = chunk.copy(this.#block, this.#blockBytes, offset, offset + bytes);
+    this.#blockBytes += taken;
+    this.#missingBytes -= taken;
+    if (this.#blockBytes === this.#block.length && this.#missingBytes > 0) {
+      this.#gathered.push(this.#block);
+      this.#block = Buffer.allocUnsafeSlow(Math.min(this.#missingBytes, GATHER_BLOCK_BYTES));
+      this.#blockBytes = 0;
+    }
+    return taken;
+  }
+
+  #join(): Buffer {
+    const last = this.#block as Buffer;
+    const whole = this.#gathered.length === 0 ? last : Buffer.concat([...this.#gathered, last]);
+    this.#drop();
+    return whole;
+  }
+
+  #drop(): void {
+    this.#gathered = [];
+    this.#block = null;
+    this.#blockBytes = 0;
+  }
+
+  #fail(context: HandlerContext, error: Error): void {
+    this.#state = "failed";
+    this.#drop();
+    this.#failInterceptor(error);
+    context.fireExceptionCaught(error);
+  }
+
+  #failInterceptor(error: Error): void {
+    const interceptor = this.#interceptor;
+    this.#interceptor = null;
+    interceptor?.exceptionCaught(error);
+  }
+
+  #refuse(rest: Buffer): TransportError {
+    const declared = this.#header.readBigInt64BE(0) - BigInt(LENGTH_FIELD_BYTES);
+    const contentBytes = BigInt.asIntN(64, declared);
+    const text =
+      contentBytes <= 0n
+        ? `Frame length should be positive: ${contentBytes}`
+        : `Too large frame: ${contentBytes}`;
+    const firstBytes = rest.length >= LENGTH_FIELD_BYTES ? rest : this.#header;
+    const foreign = this.#isFirstFrame ? identifyForeignProtocol(firstBytes) : null;
+    if (foreign === null) return new TransportError("FRAME_LENGTH_INVALID", text, ILLEGAL_ARGUMENT);
+    const culprit = `${text}: the peer sent ${foreign}`;
+    return new TransportError("FOREIGN_PROTOCOL", culprit, ILLEGAL_ARGUMENT);
+  }
+}
+
+const ILLEGAL_ARGUMENT = { javaClass: "java.lang.IllegalArgumentException" };
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes)
+    ? bytes
+    : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

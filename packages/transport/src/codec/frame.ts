@@ -1,0 +1,21 @@
+import type { MessageBody } from "../protocol/message.ts";
+
+/** Content of one frame as it arrived: the type byte, the header fields, the in-frame body. */
+export interface InboundFrame {
+  readonly bytes: Buffer;
+  /** The bytes lie in a read buffer: valid for the current turn only. */
+  readonly isBorrowed: boolean;
+}
+
+/** A frame on its way out. Nothing may be written between its header and the last byte of its body. */
+export interface OutboundFrame {
+  /** Length field, type byte and header fields. */
+  readonly header: Buffer;
+  /** In-frame body or raw bytes after the frame; null for none. Handed over. */
+  readonly body: MessageBody | null;
+  /**
+   * Called when the body cannot be opened and nothing was written yet: gives the frame to send
+   * instead, or null when the peer cannot be told and the connection must end.
+   */
+  readonly substitute: ((cause: Error) => Buffer) | null;
+}

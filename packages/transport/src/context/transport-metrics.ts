@@ -1,0 +1,52 @@
+/**
+ * Plain counters of one context. Reading them costs nothing when nobody does; an exporter polls
+ * `snapshot()`.
+ */
+export class TransportMetrics {
+  readonly #module: string;
+  #registeredConnections = 0;
+  #caughtExceptions = 0;
+  #acceptedConnections = 0;
+
+  /** `module` is the prefix of the names that Spark has for the same figures. */
+  constructor(module: string) {
+    this.#module = module;
+  }
+
+  /** Connections that are up, in both directions. Spark: `numRegisteredConnections`. */
+  get registeredConnections(): number {
+    return this.#registeredConnections;
+  }
+
+  channelRegistered(): void {
+    this.#registeredConnections += 1;
+    this.#acceptedConnections += 1;
+  }
+
+  channelUnregistered(): void {
+    this.#registeredConnections -= 1;
+  }
+
+  exceptionCaught(): void {
+    this.#caughtExceptions += 1;
+  }
+
+  /**
+   * Current figures by name. Memory is what Node holds for buffers in the whole process, which is
+   * what Spark reports too when its allocators are shared.
+   */
+  snapshot(): Readonly<Record<string, number>> {
+    const memory = process.memoryUsage();
+    const usedHeapMemory = memory.heapUsed;
+    const usedDirectMemory = memory.arrayBuffers;
+    return {
+      numRegisteredConnections: this.#registeredConnections,
+      numConnectionsTotal: this.#acceptedConnections,
+      numCaughtExceptions: this.#caughtExceptions,
+      [`${this.#module}-server.usedHeapMemory`]: usedHeapMemory,
+      [`${this.#module}-server.usedDirectMemory`]: usedDirectMemory,
+      [`${this.#module}-client.usedHeapMemory`]: usedHeapMemory,
+      [`${this.#module}-client.usedDirectMemory`]: usedDirectMemory,
+    };
+  }
+}

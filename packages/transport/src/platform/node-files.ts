@@ -1,0 +1,89 @@
+/** Disk on node:fs/promises. Every error goes through `fileFailed`. */
+import { constants } from "node:fs";
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileFailed } from "./node-error.ts";
+import { NodeOpenFile, statOf } from "./node-open-file.ts";
+import type { FileStat, Files, OpenFile, OpenMode } from "./platform.ts";
+import { systemErrorCode } from "./system-error.ts";
+
+const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_APPEND } = constants;
+
+/** "read-write" makes the file when it is missing and keeps what is in it. */
+const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
+  read: O_RDONLY,
+  write: O_WRONLY | O_CREAT | O_TRUNC,
+  append: O_WRONLY | O_CREAT | O_APPEND,
+  "create-new": O_WRONLY | O_CREAT | O_EXCL,
+  "read-write": O_RDWR | O_CREAT,
+};
+
+/** A `Files` on the machine's disks. */
+export function createNodeFiles(): Files {
+  return {
+    open,
+    readFile: (file) => translate("read", file, fs.readFile(file)),
+    writeFile: (file, bytes) => translate("write", file, fs.writeFile(file, bytes)),
+    stat,
+    makeDirectory: async (directory) => {
+      await translate("make the directory", directory, fs.mkdir(directory, { recursive: true }));
+    },
+    makeTemporaryDirectory,
+    list: (directory) => translate("list", directory, fs.readdir(directory)),
+    rename: (from, to) => translate(`rename to ${to}`, from, fs.rename(from, to)),
+    remove,
+  };
+}
+
+async function open(file: string, mode: OpenMode): Promise<OpenFile> {
+  const handle = await translate("open", file, fs.open(file, OPEN_FLAGS[mode], 0o666));
+  try {
+    // Only this mode finds bytes in the file that the handle must know about.
+    const endBytes = mode === "read-write" ? (await handle.stat()).size : 0;
+    return new NodeOpenFile(handle, file, { endBytes, isAppending: mode === "append" });
+  } catch (error) {
+    await handle.close();
+    throw fileFailed("open", file, error);
+  }
+}
+
+async function stat(file: string): Promise<FileStat | null> {
+  try {
+    return statOf(await fs.stat(file));
+  } catch (error) {
+    if (isAbsence(error)) return null;
+    throw fileFailed("look at", file, error);
+  }
+}
+
+/** A prefix without a folder is taken under the system's temporary directory. */
+async function makeTemporaryDirectory(prefix: string): Promise<string> {
+  const full = path.isAbsolute(prefix) ? prefix : path.join(tmpdir(), prefix);
+  return translate("make a temporary directory at", full, fs.mkdtemp(full));
+}
+
+async function remove(target: string): Promise<boolean> {
+  // A trailing slash would make the system look through a symbolic link: resolve() cuts it off.
+  const plain = path.resolve(target);
+  try {
+    await fs.rm(plain, { recursive: true });
+    return true;
+  } catch (error) {
+    if (isAbsence(error)) return false;
+    throw fileFailed("remove", target, error);
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  const code = systemErrorCode(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+async function translate<T>(action: string, file: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    throw fileFailed(action, file, error);
+  }
+}

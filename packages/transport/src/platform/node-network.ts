@@ -1,0 +1,127 @@
+/**
+ * TCP on node:net.
+ *
+ * `receiveBufferBytes` and `sendBufferBytes` are accepted and have no effect: Node cannot set
+ * SO_RCVBUF and SO_SNDBUF of a TCP socket. The system's own tuning stays in charge (on Linux
+ * `net.ipv4.tcp_rmem` and `tcp_wmem`), which for most paths is the better choice anyway.
+ */
+import net from "node:net";
+import { invariant } from "../invariant.ts";
+import type { TransportError } from "../transport-error.ts";
+import { bindFailed, connectAborted, connectFailed, connectTimedOut } from "./node-error.ts";
+import { NodeSocket } from "./node-socket.ts";
+import type {
+  Clock,
+  ConnectOptions,
+  Listener,
+  ListenOptions,
+  Network,
+  Socket,
+  SocketAddress,
+} from "./platform.ts";
+import { systemError } from "./system-error.ts";
+
+/** The kernel cuts this to its own limit, which Node's default of 511 would undercut. */
+const BACKLOG_OF_THE_SYSTEM = 65_535;
+
+/** @param clock measures the connect timeout. */
+export function createNodeNetwork(clock: Clock): Network {
+  return {
+    connect: (options) => connect(clock, options),
+    listen,
+  };
+}
+
+function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
+  const { host, port, timeoutMs, signal } = options;
+  if (signal?.aborted) return Promise.reject(connectAborted(options, signal.reason));
+  let socket: net.Socket;
+  try {
+    socket = net.connect({ host, port, noDelay: true, keepAlive: true, allowHalfOpen: true });
+  } catch (error) {
+    // A port that is out of range is thrown at once.
+    return Promise.reject(connectFailed(options, error));
+  }
+  return new Promise((resolve, reject) => {
+    const fail = (error: TransportError): void => {
+      stopWaiting();
+      // The listener for "error" stays: destroying a connecting socket may still emit one.
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = (): void => fail(connectAborted(options, signal?.reason));
+    const timer =
+      timeoutMs > 0
+        ? clock.setTimer(timeoutMs, () => fail(connectTimedOut(options, timeoutMs)))
+        : null;
+    const stopWaiting = (): void => {
+      timer?.cancel();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    const onError = (error: Error): void => fail(connectFailed(options, error));
+    socket.on("error", onError);
+    socket.once("connect", () => {
+      stopWaiting();
+      const connected = NodeSocket.adopt(socket);
+      if (connected === null) {
+        fail(connectFailed(options, systemError("ECONNRESET", "connect", host)));
+        return;
+      }
+      socket.off("error", onError);
+      resolve(connected);
+    });
+  });
+}
+
+function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
+  const { host, port, backlog = BACKLOG_OF_THE_SYSTEM, keepAlive = false } = options;
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive }, (accepted) =>
+    handOver(accepted, onSocket),
+  );
+  return new Promise((resolve, reject) => {
+    const onFailure = (error: Error): void => reject(bindFailed(host, port, error));
+    server.once("error", onFailure);
+    const where = host === undefined ? { port } : { host, port };
+    try {
+      server.listen({ ...where, backlog, reusePort: options.reusePort ?? false }, () => {
+        server.off("error", onFailure);
+        // Accepting one connection may fail later (no file descriptor is free). Node goes on
+        // accepting; that peer finds its connection closed.
+        server.on("error", () => {});
+        resolve(new NodeListener(server));
+      });
+    } catch (error) {
+      reject(bindFailed(host, port, error));
+    }
+  });
+}
+
+function handOver(accepted: net.Socket, onSocket: (socket: Socket) => void): void {
+  const socket = NodeSocket.adopt(accepted);
+  // Null: the peer was gone before it was accepted. Nobody needs to know.
+  if (socket === null) accepted.destroy();
+  else socket.guard(() => onSocket(socket));
+}
+
+class NodeListener implements Listener {
+  readonly address: SocketAddress;
+  readonly #server: net.Server;
+  #closed: Promise<void> | null = null;
+
+  constructor(server: net.Server) {
+    this.#server = server;
+    const address = server.address();
+    invariant(address !== null && typeof address === "object", "a TCP server has an address");
+    this.address = { host: address.address, port: address.port };
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= new Promise((resolve) => {
+      // Node's own callback would wait for the accepted sockets too; the port is free at once.
+      this.#server.close();
+      setImmediate(resolve);
+    });
+    return this.#closed;
+  }
+}

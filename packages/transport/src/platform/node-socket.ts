@@ -1,0 +1,207 @@
+/**
+ * One TCP connection on top of net.Socket.
+ *
+ * Writes of one turn leave together: they wait in a queue until the current callback of the event
+ * loop is done, then go out as one gathered system call. At most one batch is in Node's hands at a
+ * time, so what is pending, what is written and what was lost is known here exactly.
+ */
+import type net from "node:net";
+import { invariant } from "../invariant.ts";
+import { connectionLost, writeFailed } from "./node-error.ts";
+import type { Socket, SocketAddress, SocketEvents } from "./platform.ts";
+import { TurnAllowance } from "./turn-allowance.ts";
+
+/** Bounds how long `onWritten` and `pendingBytes` can lag behind what the system has taken. */
+const BATCH_BYTES = 1024 * 1024;
+
+interface PendingWrite {
+  readonly pieces: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly onWritten: (error: Error | null) => void;
+}
+
+type State = "open" | "ending" | "destroyed" | "closed";
+
+/** See the file comment. Thrown errors of the owner's callbacks end this connection only. */
+export class NodeSocket implements Socket {
+  readonly remoteAddress: SocketAddress;
+  readonly localAddress: SocketAddress;
+  readonly #socket: net.Socket;
+  #events: SocketEvents | null = null;
+  #state: State = "open";
+  #lostBy: Error | null = null;
+
+  #waiting: PendingWrite[] = [];
+  #batch: readonly PendingWrite[] = [];
+  #pendingBytes = 0;
+  #isFlushScheduled = false;
+  readonly #allowance = new TurnAllowance();
+
+  #isPaused = false;
+  #isDiscarding = false;
+
+  /** Null when the peer is gone already, so that not even its address is known. */
+  static adopt(socket: net.Socket): NodeSocket | null {
+    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    if (remoteAddress === undefined || remotePort === undefined) return null;
+    if (localAddress === undefined || localPort === undefined) return null;
+    const remote = { host: plainHost(remoteAddress), port: remotePort };
+    return new NodeSocket(socket, remote, { host: plainHost(localAddress), port: localPort });
+  }
+
+  private constructor(socket: net.Socket, remote: SocketAddress, local: SocketAddress) {
+    this.#socket = socket;
+    this.remoteAddress = remote;
+    this.localAddress = local;
+    socket.on("error", (error) => {
+      this.#lostBy ??= connectionLost(error);
+    });
+    socket.on("end", () => this.guard(() => this.#events?.onEnd()));
+    socket.on("close", () => this.#onClose());
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  start(events: SocketEvents): void {
+    invariant(this.#events === null, "a socket is started once");
+    this.#events = events;
+    if (this.#state === "closed") queueMicrotask(() => events.onClose(this.#lostBy));
+    else this.#socket.on("data", (bytes: Buffer) => this.#onData(bytes));
+  }
+
+  write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void {
+    if (this.#state !== "open") {
+      this.#refuse(onWritten);
+      return;
+    }
+    let bytes = 0;
+    for (const piece of pieces) bytes += piece.length;
+    this.#pendingBytes += bytes;
+    this.#waiting.push({ pieces, bytes, onWritten });
+    this.#scheduleFlush();
+  }
+
+  pauseReading(): void {
+    this.#isPaused = true;
+    if (this.#state === "ending") this.#discardFromNowOn();
+    else this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#state !== "open") return;
+    this.#state = "ending";
+    if (this.#isPaused || this.#events === null) this.#discardFromNowOn();
+    if (this.#waiting.length + this.#batch.length === 0) this.#socket.end();
+  }
+
+  destroy(): void {
+    if (this.#state === "closed") return;
+    this.#state = "destroyed";
+    this.#socket.destroy();
+  }
+
+  /** Runs a callback of the owner. What it throws ends this connection, never the process. */
+  guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#lostBy ??= error instanceof Error ? error : new Error(String(error));
+      this.destroy();
+    }
+  }
+
+  #onData(bytes: Uint8Array): void {
+    if (!this.#isDiscarding) this.guard(() => this.#events?.onData(bytes));
+  }
+
+  /** Reads on, only to see the peer's end: closing with unread bytes would reset the connection. */
+  #discardFromNowOn(): void {
+    this.#isDiscarding = true;
+    this.#socket.resume();
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled || this.#batch.length > 0) return;
+    this.#isFlushScheduled = true;
+    if (this.#allowance.isSpent) setImmediate(this.#flushScheduled);
+    else process.nextTick(this.#flushScheduled);
+  }
+
+  readonly #flushScheduled = (): void => {
+    this.#isFlushScheduled = false;
+    this.#flush();
+  };
+
+  #flush(): void {
+    if (this.#state === "destroyed" || this.#state === "closed") return;
+    if (this.#batch.length > 0 || this.#waiting.length === 0) return;
+    this.#batch = this.#takeBatch();
+    this.#allowance.spend(this.#batch.reduce((sum, write) => sum + write.bytes, 0));
+    const pieces = this.#batch.flatMap((write) => write.pieces.filter((piece) => piece.length > 0));
+    const last = pieces.pop();
+    if (last === undefined) {
+      this.#onBatchWritten();
+      return;
+    }
+    if (pieces.length > 0) this.#socket.cork();
+    for (const piece of pieces) this.#socket.write(piece);
+    this.#socket.write(last, (error) => {
+      // A failed write destroys the socket; "close" then fails everything that is pending.
+      if (error === null || error === undefined) this.#onBatchWritten();
+    });
+    if (pieces.length > 0) this.#socket.uncork();
+  }
+
+  #takeBatch(): readonly PendingWrite[] {
+    let count = 0;
+    for (let bytes = 0; count < this.#waiting.length && bytes < BATCH_BYTES; count += 1) {
+      bytes += this.#waiting[count]?.bytes ?? 0;
+    }
+    if (count < this.#waiting.length) return this.#waiting.splice(0, count);
+    const all = this.#waiting;
+    this.#waiting = [];
+    return all;
+  }
+
+  #onBatchWritten(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    for (const { bytes, onWritten } of batch) {
+      this.#pendingBytes -= bytes;
+      this.guard(() => onWritten(null));
+    }
+    if (this.#waiting.length > 0) this.#scheduleFlush();
+    else if (this.#state === "ending") this.#socket.end();
+  }
+
+  #refuse(onWritten: (error: Error | null) => void): void {
+    if (this.#state === "ending" || this.#state === "closed") {
+      queueMicrotask(() => this.guard(() => onWritten(writeFailed(this.#lostBy))));
+    } else {
+      // In order behind what is being lost.
+      this.#waiting.push({ pieces: [], bytes: 0, onWritten });
+    }
+  }
+
+  #onClose(): void {
+    this.#state = "closed";
+    const lost = [...this.#batch, ...this.#waiting];
+    this.#batch = [];
+    this.#waiting = [];
+    this.#pendingBytes = 0;
+    for (const { onWritten } of lost) this.guard(() => onWritten(writeFailed(this.#lostBy)));
+    this.guard(() => this.#events?.onClose(this.#lostBy));
+  }
+}
+
+/** IPv4 as a dual-stack socket writes it loses its IPv6 prefix. */
+function plainHost(host: string): string {
+  return host.startsWith("::ffff:") && host.includes(".") ? host.slice("::ffff:".length) : host;
+}

@@ -1,0 +1,289 @@
+/**
+ * The answering side of one connection: hands requests to the RpcHandler and its StreamManager and
+ * writes what they answer. One message at a time, in order of arrival.
+ */
+import { ManagedBuffer } from "../buffer/managed-buffer.ts";
+import type { Channel } from "../channel/channel.ts";
+import { RawStreamInterceptor } from "../client/raw-stream-interceptor.ts";
+import type { TransportClient } from "../client/transport-client.ts";
+import type { FrameDecoder } from "../codec/frame-decoder.ts";
+import type { RpcReplyCallback, StreamCallbackWithId } from "../handler/callbacks.ts";
+import type { RpcHandler } from "../handler/rpc-handler.ts";
+import type { Logger } from "../logger.ts";
+import type { Int64 } from "../protocol/int64.ts";
+import {
+  type ChunkFetchRequest,
+  type MergedBlockMetaRequest,
+  type MessageBody,
+  MessageType,
+  type OneWayMessage,
+  type RequestMessage,
+  type ResponseMessage,
+  type RpcRequest,
+  type StreamRequest,
+  type UploadStream,
+} from "../protocol/message.ts";
+import { TransportError } from "../transport-error.ts";
+import { failureText, responseBodyOf } from "./failure-text.ts";
+import { OrderedLookups } from "./ordered-lookups.ts";
+import { UploadReceiver } from "./upload-receiver.ts";
+
+export interface TransportRequestHandlerOptions {
+  readonly channel: Channel;
+  readonly client: TransportClient;
+  readonly rpcHandler: RpcHandler;
+  readonly frameDecoder: FrameDecoder;
+  /** Connections are closed instead of served while this many chunks are being sent. */
+  readonly maxChunksBeingTransferred: number;
+  readonly logger: Logger;
+}
+
+/** See the file comment. */
+export class TransportRequestHandler {
+  readonly rpcHandler: RpcHandler;
+  readonly #options: TransportRequestHandlerOptions;
+  readonly #channel: Channel;
+  readonly #client: TransportClient;
+  readonly #lookups = new OrderedLookups();
+  #inProgress = 0;
+  #onIdle: (() => void) | null = null;
+
+  constructor(options: TransportRequestHandlerOptions) {
+    this.#options = options;
+    this.rpcHandler = options.rpcHandler;
+    this.#channel = options.channel;
+    this.#client = options.client;
+  }
+
+  /** Requests taken in whose answer is not written yet. */
+  get inProgress(): number {
+    return this.#inProgress;
+  }
+
+  /** Calls once as soon as nothing is in progress; at once when that is so now. */
+  whenIdle(callback: () => void): void {
+    if (this.#inProgress === 0) callback();
+    else this.#onIdle = callback;
+  }
+
+  handle(message: RequestMessage): void {
+    switch (message.type) {
+      case MessageType.ChunkFetchRequest:
+        return this.#fetchChunk(message);
+      case MessageType.RpcRequest:
+        return this.#receiveRpc(message);
+      case MessageType.StreamRequest:
+        return this.#openStream(message);
+      case MessageType.OneWayMessage:
+        return this.#receiveOneWay(message);
+      case MessageType.UploadStream:
+        return this.#receiveUpload(message);
+      case MessageType.MergedBlockMetaRequest:
+        return this.#receiveMergedBlockMeta(message);
+    }
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    this.#lookups.close();
+    try {
+      this.rpcHandler.streamManager.connectionTerminated(this.#channel);
+    } catch (error) {
+      this.#options.logger.error(`releasing the streams of a connection: ${String(error)}`);
+    }
+    this.rpcHandler.channelInactive(this.#client);
+  }
+
+  #receiveRpc(message: RpcRequest): void {
+    const reply = this.#begin(message.requestId);
+    try {
+      this.rpcHandler.receive(this.#client, message.body as Uint8Array, reply);
+    } catch (error) {
+      reply.onFailure(error as Error);
+    }
+  }
+
+  #receiveOneWay(message: OneWayMessage): void {
+    try {
+      this.rpcHandler.receiveOneWay(this.#client, message.body as Uint8Array);
+    } catch (error) {
+      const peer = this.#channel.remoteAddress;
+      this.#options.logger.error(`one-way message from ${peer}: ${String(error)}`);
+    }
+  }
+
+  #fetchChunk({ streamId, chunkIndex }: ChunkFetchRequest): void {
+    if (this.#refusesForLoad()) return;
+    const { streamManager } = this.rpcHandler;
+    this.#inProgress += 1;
+    this.#lookups.run(
+      () => {
+        streamManager.checkAuthorization(this.#client, streamId);
+        return streamManager.getChunk(streamId, chunkIndex);
+      },
+      (body, error) => {
+        if (body === null) {
+          const text = failureText(error ?? chunkNotFound());
+          this.#answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
+          return;
+        }
+        streamManager.chunkBeingSent(streamId);
+        this.#answer({ type: MessageType.ChunkFetchSuccess, streamId, chunkIndex, body }, () =>
+          streamManager.chunkSent(streamId),
+        );
+      },
+    );
+  }
+
+  #openStream({ streamId }: StreamRequest): void {
+    if (this.#refusesForLoad()) return;
+    const { streamManager } = this.rpcHandler;
+    this.#inProgress += 1;
+    this.#lookups.run(
+      () => {
+        streamManager.checkStreamAuthorization(this.#client, streamId);
+        return streamManager.openStream(streamId);
+      },
+      (body, error) => {
+        if (body === null) {
+          // Spark's class loader matches this text to the letter, without a final newline.
+          const text = error === null ? `Stream '${streamId}' was not found.` : failureText(error);
+          this.#answer({ type: MessageType.StreamFailure, streamId, error: text });
+        } else this.#sendStream(streamId, body);
+      },
+    );
+  }
+
+  #sendStream(streamId: string, body: ManagedBuffer): void {
+    const { streamManager } = this.rpcHandler;
+    streamManager.streamBeingSent(streamId);
+    const message = { type: MessageType.StreamResponse, streamId, byteCount: body.size, body };
+    this.#answer(message, () => streamManager.streamSent(streamId));
+  }
+
+  #receiveUpload(message: UploadStream): void {
+    const reply = this.#begin(message.requestId);
+    let receiver: StreamCallbackWithId;
+    try {
+      receiver = this.rpcHandler.receiveStream(this.#client, message.meta);
+    } catch (error) {
+      // The raw bytes that are on their way cannot be skipped: say why, then end the connection.
+      reply.onFailure(error as Error);
+      void this.#channel.close();
+      return;
+    }
+    const upload = new UploadReceiver(receiver, reply);
+    const byteCount = Number(message.bodyByteCount);
+    if (byteCount <= 0) {
+      upload.onComplete();
+      return;
+    }
+    this.#options.frameDecoder.setInterceptor(
+      new RawStreamInterceptor(receiver.id, byteCount, upload),
+    );
+  }
+
+  #receiveMergedBlockMeta(message: MergedBlockMetaRequest): void {
+    const { requestId } = message;
+    const reply = this.#begin(requestId);
+    const callback = {
+      onSuccess: (numChunks: number, body: MessageBody) =>
+        reply.answerWith({ type: MessageType.MergedBlockMetaSuccess, requestId, numChunks, body }),
+      onFailure: (error: Error) => reply.onFailure(error),
+    };
+    try {
+      this.rpcHandler.receiveMergedBlockMetaRequest(this.#client, message, callback);
+    } catch (error) {
+      reply.onFailure(error as Error);
+    }
+  }
+
+  /** Overload is answered by closing: Spark retries broken connections, never failure messages. */
+  #refusesForLoad(): boolean {
+    const { maxChunksBeingTransferred, logger } = this.#options;
+    const count = this.rpcHandler.streamManager.chunksBeingTransferred();
+    if (count < maxChunksBeingTransferred) return false;
+    logger.warn(
+      `closing ${this.#channel.remoteAddress}: ${count} chunks are being transferred, ` +
+        `the limit is ${maxChunksBeingTransferred}`,
+    );
+    void this.#channel.close();
+    return true;
+  }
+
+  #begin(requestId: Int64): Reply {
+    this.#inProgress += 1;
+    return new Reply(requestId, (message) => this.#answer(message));
+  }
+
+  #answer(message: ResponseMessage, onSent?: () => void): void {
+    this.#channel.write(message, (error) => {
+      onSent?.();
+      if (error !== null && this.#tellInstead(message, error)) return;
+      this.#ended();
+      if (error !== null) this.#channel.abort(error);
+    });
+  }
+
+  /** An answer that does not fit into a frame becomes a failure message. */
+  #tellInstead(message: ResponseMessage, error: Error): boolean {
+    const isTooLarge = error instanceof TransportError && error.code === "BODY_TOO_LARGE";
+    if (!isTooLarge || !("body" in message)) return false;
+    const text = failureText(error);
+    if (message.type === MessageType.ChunkFetchSuccess) {
+      const { streamId, chunkIndex } = message;
+      this.#answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
+    } else if (message.type !== MessageType.StreamResponse) {
+      const { requestId } = message;
+      this.#answer({ type: MessageType.RpcFailure, requestId, error: text });
+    }
+    return true;
+  }
+
+  #ended(): void {
+    this.#inProgress -= 1;
+    if (this.#inProgress > 0) return;
+    const onIdle = this.#onIdle;
+    this.#onIdle = null;
+    onIdle?.();
+  }
+}
+
+/** Answers one request once; a second answer is dropped, because the id may be in use again. */
+class Reply implements RpcReplyCallback {
+  readonly #requestId: Int64;
+  readonly #send: (message: ResponseMessage) => void;
+  #isAnswered = false;
+
+  constructor(requestId: Int64, send: (message: ResponseMessage) => void) {
+    this.#requestId = requestId;
+    this.#send = send;
+  }
+
+  onSuccess(body: MessageBody): void {
+    this.answerWith({ type: MessageType.RpcResponse, requestId: this.#requestId, body });
+  }
+
+  onFailure(error: Error): void {
+    const requestId = this.#requestId;
+    const body = responseBodyOf(error);
+    this.answerWith(
+      body === null
+        ? { type: MessageType.RpcFailure, requestId, error: failureText(error) }
+        : { type: MessageType.RpcResponse, requestId, body },
+    );
+  }
+
+  answerWith(message: ResponseMessage): void {
+    if (this.#isAnswered) {
+      if ("body" in message && message.body instanceof ManagedBuffer) message.body.release();
+      return;
+    }
+    this.#isAnswered = true;
+    this.#send(message);
+  }
+}
+
+function chunkNotFound(): TransportError {
+  return new TransportError("STREAM_UNKNOWN", "Chunk was not found");
+}

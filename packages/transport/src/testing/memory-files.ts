@@ -1,0 +1,2 @@
+// PLACEHOLDER so that others can import the index meanwhile: overwrite this file entirely.
+export const createMemoryFiles = 1;
