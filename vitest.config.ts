@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { defineConfig } from "vitest/config";
 
-// Workspace packages resolve to their sources (export condition "@bm/source"): no build before unit tests.
+// Workspace packages resolve to their sources (export condition "@bm/source"), so tests need no build.
 const conditions = ["@bm/source", "module", "node", "development|production"];
 const roots = ["packages", "tools", "examples"]
   .map((group) => join(import.meta.dirname, group))
@@ -20,7 +20,8 @@ export default defineConfig({
     // Child processes started by a test resolve workspace packages to their sources too.
     execArgv: ["--conditions=@bm/source"],
     coverage: { provider: "v8", include: ["packages/*/src/**"], exclude: ["**/gen/**"] },
-    reporters: process.env["CI"] ? ["default", "junit"] : ["default"],
-    outputFile: { junit: "coverage/junit.xml" },
+    // One report for each package, in the folder from which it was started; `npm test` adds them up.
+    reporters: ["default", "json"],
+    outputFile: { json: join(process.cwd(), "coverage/results.json") },
   },
 });
