@@ -1,1 +1,85 @@
-export {};
+/** Block transfer between executors and shuffle files, wire compatible with Spark. See README.md. */
+export {
+  type BlockFetchClient,
+  BlockFetcherIterator,
+  type BlockFetcherIteratorOptions,
+  type FetchedBlock,
+} from "./fetch/block-fetcher-iterator.ts";
+export type { BlockFetchingListener } from "./fetch/block-fetching-listener.ts";
+export type { BlocksWanted } from "./fetch/blocks-request.ts";
+export type { BlocksByLocation, BlockToFetch } from "./fetch/fetch-requests.ts";
+export {
+  OneForOneBlockFetcher,
+  type OneForOneBlockFetcherOptions,
+} from "./fetch/one-for-one-block-fetcher.ts";
+export { type RetryCause, retryCauseOf } from "./fetch/retry-cause.ts";
+export {
+  RetryingBlockFetcher,
+  type RetryingBlockFetcherOptions,
+  type StartFetch,
+} from "./fetch/retrying-block-fetcher.ts";
+export {
+  type CommittedMapOutput,
+  IndexShuffleBlockResolver,
+  type IndexShuffleBlockResolverOptions,
+  type MapOutputToCommit,
+} from "./files/index-shuffle-block-resolver.ts";
+export {
+  readShuffleSegment,
+  ShuffleIndexFile,
+  type ShuffleSegment,
+} from "./files/shuffle-index-file.ts";
+export {
+  BLOCK_PUSH_RETURN_CODES,
+  type BlockPushReturnCode,
+  type BlockPushReturnCodeName,
+  type BlocksRemoved,
+  type BlockTransferMessage,
+  type BlockTransferMessageName,
+  BlockTransferMessageType,
+  CORRUPTION_CAUSES,
+  type CorruptionCause,
+  type CorruptionCauseName,
+  type DiagnoseCorruption,
+  type ExecutorShuffleInfo,
+  type FetchShuffleBlockChunks,
+  type FetchShuffleBlocks,
+  type FinalizeShuffleMerge,
+  type GetLocalDirsForExecutors,
+  type LocalDirsForExecutors,
+  type MergeStatuses,
+  type OpenBlocks,
+  type PushBlockStream,
+  type RegisterExecutor,
+  type RemoveBlocks,
+  type RemoveShuffleMerge,
+  type StreamHandle,
+  type UploadBlock,
+  type UploadBlockStream,
+} from "./protocol/block-transfer-message.ts";
+export { decodeBlockTransferMessage } from "./protocol/decode-message.ts";
+export { encodeBlockTransferMessage } from "./protocol/encode-message.ts";
+export { roaringBitmapBytes } from "./protocol/roaring-bitmap-bytes.ts";
+export {
+  decodeUploadMetadata,
+  encodeUploadMetadata,
+  type ScalaVersion,
+  type UploadMetadata,
+} from "./protocol/upload-metadata.ts";
+export type { BlockDataManager } from "./server/block-data-manager.ts";
+export {
+  NettyBlockRpcServer,
+  type NettyBlockRpcServerOptions,
+} from "./server/netty-block-rpc-server.ts";
+export {
+  type FetchCulprit,
+  SHUFFLE_ERROR_CODES,
+  ShuffleError,
+  type ShuffleErrorCode,
+  type ShuffleErrorOptions,
+} from "./shuffle-error.ts";
+export {
+  type FetchOptions,
+  NettyBlockTransferService,
+  type NettyBlockTransferServiceOptions,
+} from "./transfer/netty-block-transfer-service.ts";

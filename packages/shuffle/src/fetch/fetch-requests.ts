@@ -1,0 +1,75 @@
+import type { BlockManagerId, ShuffleBlockBatchId, ShuffleBlockId } from "@bm/block";
+import type { Random } from "@bm/transport";
+import { ShuffleError } from "../shuffle-error.ts";
+
+/** One block that a reader wants. */
+export interface BlockToFetch {
+  readonly blockId: ShuffleBlockId | ShuffleBlockBatchId;
+  /** About how many bytes it has; more than 0. */
+  readonly size: number;
+  /** Index of the map task in its stage. */
+  readonly mapIndex: number;
+}
+
+/** The wanted blocks that one block manager holds. */
+export interface BlocksByLocation {
+  readonly location: BlockManagerId;
+  readonly blocks: readonly BlockToFetch[];
+}
+
+/** Blocks that are asked for together. */
+export interface FetchRequest extends BlocksByLocation {
+  /** Sum of the sizes of the blocks. */
+  readonly size: number;
+}
+
+/**
+ * Cuts the blocks of one location into requests: of at least `targetBytes` where there are that many,
+ * and of at most `blocksMax` blocks.
+ */
+export function cutIntoRequests(
+  { location, blocks }: BlocksByLocation,
+  targetBytes: number,
+  blocksMax: number,
+): FetchRequest[] {
+  const requests: FetchRequest[] = [];
+  let pending: BlockToFetch[] = [];
+  let size = 0;
+  const cut = (): void => {
+    if (pending.length > 0) requests.push({ location, blocks: pending, size });
+    pending = [];
+    size = 0;
+  };
+  for (const block of blocks) {
+    pending.push(block);
+    size += block.size;
+    if (size >= targetBytes || pending.length >= blocksMax) cut();
+  }
+  cut();
+  return requests;
+}
+
+/**
+ * Refuses blocks that would never be answered as they should: empty ones, which a reader leaves out,
+ * and the same one twice.
+ * @throws ShuffleError OPTION_INVALID
+ */
+export function checkBlocksToFetch(locations: readonly BlocksByLocation[]): void {
+  const names = new Set<string>();
+  for (const { blockId, size } of locations.flatMap(({ blocks }) => blocks)) {
+    if (!(size > 0)) {
+      const text = `${blockId.name} has a size of ${size}: empty blocks are left out`;
+      throw new ShuffleError("OPTION_INVALID", text);
+    }
+    if (names.has(blockId.name)) {
+      throw new ShuffleError("OPTION_INVALID", `${blockId.name} is wanted twice`);
+    }
+    names.add(blockId.name);
+  }
+}
+
+/** A random order, so that many readers do not all begin with the same server. */
+export function shuffled<Element>(elements: readonly Element[], random: Random): Element[] {
+  const keyed = elements.map((element) => ({ element, key: random.next() }));
+  return keyed.toSorted((a, b) => a.key - b.key).map(({ element }) => element);
+}

@@ -1,0 +1,292 @@
+/**
+ * Moves blocks between executors: a server for the blocks that are here, and a client for those that
+ * are elsewhere.
+ */
+import { isShuffle, parseBlockId, type StorageLevel } from "@bm/block";
+import {
+  type ClientBootstrap,
+  type ClientFactory,
+  isConnectionError,
+  type Logger,
+  type ManagedBuffer,
+  nodePlatform,
+  type Platform,
+  type RequestOptions,
+  type ServerBootstrap,
+  silentLogger,
+  type TransportClient,
+  type TransportConf,
+  TransportContext,
+  type TransportServer,
+} from "@bm/transport";
+import type { BlockFetchingListener } from "../fetch/block-fetching-listener.ts";
+import { OneForOneBlockFetcher } from "../fetch/one-for-one-block-fetcher.ts";
+import { RetryingBlockFetcher } from "../fetch/retrying-block-fetcher.ts";
+import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
+import { encodeUploadMetadata, type ScalaVersion } from "../protocol/upload-metadata.ts";
+import type { BlockDataManager } from "../server/block-data-manager.ts";
+import { NettyBlockRpcServer } from "../server/netty-block-rpc-server.ts";
+import { ShuffleError } from "../shuffle-error.ts";
+import { listenWithRetries } from "./listen-with-retries.ts";
+
+/** Options of {@link NettyBlockTransferService}. */
+export interface NettyBlockTransferServiceOptions {
+  /** Of the module `shuffle`: time-outs, retries, connections per peer. */
+  readonly conf: TransportConf;
+  readonly appId: string;
+  readonly executorId: string;
+  /** Name or address under which others reach this service. Default: `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** Address to bind. Default: `host`. */
+  readonly bindAddress?: string | undefined;
+  /** `spark.blockManager.port`. Default: 0, the system chooses. */
+  readonly port?: number | undefined;
+  /** `spark.port.maxRetries`: how many ports behind `port` are tried. Default: from `conf`. */
+  readonly portMaxRetries?: number | undefined;
+  /** Blocks above this many bytes are uploaded as a stream. Default: 200 MiB. */
+  readonly messageUploadBytesMax?: number | undefined;
+  /** `spark.shuffle.useOldFetchProtocol`. Default: false. */
+  readonly useOldFetchProtocol?: boolean | undefined;
+  /** `spark.shuffle.sasl.enableRetries`. Default: false. */
+  readonly retryAuthentication?: boolean | undefined;
+  /** Scala version of JVM peers, which shows in upload metadata. Default: 2.13. */
+  readonly scalaVersion?: ScalaVersion | undefined;
+  /**
+   * Asks the driver about an executor that could not be reached. When the answer is false its blocks
+   * fail with EXECUTOR_DEAD at once, without retries. Default: always true.
+   */
+  readonly isExecutorAlive?: ((executorId: string) => Promise<boolean>) | undefined;
+  readonly clientBootstraps?: readonly ClientBootstrap[] | undefined;
+  readonly serverBootstraps?: readonly ServerBootstrap[] | undefined;
+  /** Default: the real machine. */
+  readonly platform?: Platform | undefined;
+  readonly logger?: Logger | undefined;
+}
+
+/** Ends a fetch early. */
+export interface FetchOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+const MESSAGE_UPLOAD_BYTES_MAX_DEFAULT = 200 * 1024 * 1024;
+
+/** What exists between `init` and `close`. */
+interface Running {
+  readonly context: TransportContext;
+  readonly server: TransportServer;
+  readonly clients: ClientFactory;
+}
+
+/** See the file comment. Call `init` before anything else. */
+export class NettyBlockTransferService {
+  readonly #options: NettyBlockTransferServiceOptions;
+  readonly #platform: Platform;
+  readonly #logger: Logger;
+  readonly #fetchers = new Set<RetryingBlockFetcher>();
+  #running: Running | null = null;
+  #isClosed = false;
+
+  constructor(options: NettyBlockTransferServiceOptions) {
+    this.#options = options;
+    this.#platform = options.platform ?? nodePlatform();
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** The host that others are to use. */
+  get hostName(): string {
+    return this.#options.host ?? "127.0.0.1";
+  }
+
+  /** The port that is listened on. @throws ShuffleError CLOSED before `init`. */
+  get port(): number {
+    return this.#use().server.port;
+  }
+
+  /**
+   * Starts serving the blocks of `blockManager`.
+   * @throws ShuffleError OPTION_INVALID, CLOSED; TransportError BIND_FAILED (rejects).
+   */
+  async init(blockManager: BlockDataManager): Promise<void> {
+    const { appId, bindAddress, clientBootstraps, conf, serverBootstraps } = this.#options;
+    if (this.#running !== null || this.#isClosed) {
+      throw new ShuffleError("CLOSED", "a block transfer service starts once");
+    }
+    const { random } = this.#platform;
+    const context = new TransportContext({
+      conf,
+      rpcHandler: new NettyBlockRpcServer({ appId, blockManager, random }),
+      platform: this.#platform,
+      logger: this.#logger,
+    });
+    const clients = context.createClientFactory(clientBootstraps);
+    const retries = this.#options.portMaxRetries ?? conf.portMaxRetries;
+    const server = await listenWithRetries(this.#options.port ?? 0, retries, (port) =>
+      context.createServer({
+        host: bindAddress ?? this.hostName,
+        port,
+        bootstraps: serverBootstraps,
+      }),
+    );
+    this.#running = { context, server, clients };
+  }
+
+  /**
+   * Fetches blocks of an executor. `listener` is told about each distinct id exactly once, also when
+   * the service is closed meanwhile or the fetch is aborted (FETCH_ABORTED).
+   * @throws ShuffleError BLOCK_IDS_INVALID for no ids, CLOSED.
+   */
+  fetchBlocks(
+    host: string,
+    port: number,
+    executorId: string,
+    blockIds: readonly string[],
+    listener: BlockFetchingListener,
+    options: FetchOptions = {},
+  ): void {
+    const { clients } = this.#use();
+    const { appId, conf, retryAuthentication, useOldFetchProtocol } = this.#options;
+    const fetcher = new RetryingBlockFetcher({
+      blockIds,
+      listener,
+      start: async (ids, attempt) => {
+        const client = await this.#connect(clients, host, port, executorId);
+        const wanted = { appId, execId: executorId, blockIds: ids, useOldFetchProtocol };
+        new OneForOneBlockFetcher({ ...wanted, client, listener: attempt }).start();
+      },
+      maxRetries: conf.maxRetries,
+      retryWaitMs: conf.retryWaitMs,
+      retryAuthentication,
+      clock: this.#platform.clock,
+      random: this.#platform.random,
+      logger: this.#logger,
+      signal: options.signal,
+    });
+    this.#fetchers.add(fetcher);
+    void fetcher.run().then(() => this.#fetchers.delete(fetcher));
+  }
+
+  /**
+   * Fetches one block; the caller releases it.
+   * @throws ShuffleError FETCH_ABORTED, EXECUTOR_DEAD, CLOSED; TransportError (rejects).
+   */
+  fetchBlockSync(
+    host: string,
+    port: number,
+    executorId: string,
+    blockId: string,
+    options: FetchOptions = {},
+  ): Promise<ManagedBuffer> {
+    return new Promise((resolve, reject) => {
+      const listener: BlockFetchingListener = {
+        onBlockFetchSuccess: (_blockId, data) => resolve(data),
+        onBlockFetchFailure: (_blockId, error) => reject(error),
+      };
+      this.fetchBlocks(host, port, executorId, [blockId], listener, options);
+    });
+  }
+
+  /**
+   * Brings a block to another executor. `data` is handed over and released in any case. Not retried.
+   * Resolves when the block is stored there.
+   * @throws BlockError for a name of no block; TransportError REMOTE_FAILURE with the peer's text and
+   *   every failure of a connection (rejects).
+   */
+  async uploadBlock(
+    host: string,
+    port: number,
+    executorId: string,
+    blockId: string,
+    data: ManagedBuffer,
+    level: StorageLevel,
+    options: RequestOptions = {},
+  ): Promise<void> {
+    try {
+      const { clients } = this.#use();
+      const isStreamed =
+        data.size > this.#messageUploadBytesMax || isShuffle(parseBlockId(blockId));
+      const client = await clients.createClient(host, port, { signal: options.signal });
+      const metadata = encodeUploadMetadata(level, this.#options.scalaVersion);
+      if (isStreamed) {
+        const meta = encodeBlockTransferMessage({ type: "UploadBlockStream", blockId, metadata });
+        await client.uploadStream(meta, data, options);
+        return;
+      }
+      const { appId } = this.#options;
+      const blockData = await data.bytes();
+      const fields = { appId, execId: executorId, blockId, metadata, blockData };
+      await client.sendRpc(encodeBlockTransferMessage({ type: "UploadBlock", ...fields }), options);
+    } finally {
+      data.release();
+    }
+  }
+
+  /**
+   * Fails fetches in progress, lets answers in progress finish, and closes every connection. Safe to
+   * call twice.
+   */
+  async close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.#isClosed = true;
+    this.#abortFetches(new ShuffleError("CLOSED", "the block transfer service was closed"));
+    const running = this.#running;
+    if (running === null) return;
+    await Promise.all([running.clients.close(options), running.server.close(options)]);
+  }
+
+  /** Closes every connection now. Safe to call twice. */
+  abort(reason: Error): void {
+    this.#isClosed = true;
+    this.#abortFetches(reason);
+    this.#running?.clients.abort(reason);
+    this.#running?.server.abort(reason);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Only a failure to connect is worth a question to the driver: a live peer answers for itself. */
+  async #connect(
+    clients: ClientFactory,
+    host: string,
+    port: number,
+    executorId: string,
+  ): Promise<TransportClient> {
+    try {
+      return await clients.createClient(host, port, {
+        fastFail: this.#options.conf.maxRetries > 0,
+      });
+    } catch (error) {
+      if (isConnectionError(error) && !(await this.#isAlive(executorId))) {
+        const text = `executor ${executorId} at ${host}:${port}, which holds the blocks, is gone`;
+        throw new ShuffleError("EXECUTOR_DEAD", text, { cause: error });
+      }
+      throw error;
+    }
+  }
+
+  /** When the driver cannot be asked the executor gets the benefit of the doubt. */
+  async #isAlive(executorId: string): Promise<boolean> {
+    const { isExecutorAlive } = this.#options;
+    if (isExecutorAlive === undefined) return true;
+    try {
+      return await isExecutorAlive(executorId);
+    } catch (error) {
+      this.#logger.warn(`asking whether executor ${executorId} is alive: ${String(error)}`);
+      return true;
+    }
+  }
+
+  get #messageUploadBytesMax(): number {
+    return this.#options.messageUploadBytesMax ?? MESSAGE_UPLOAD_BYTES_MAX_DEFAULT;
+  }
+
+  #abortFetches(reason: Error): void {
+    for (const fetcher of this.#fetchers) fetcher.abort(reason);
+  }
+
+  #use(): Running {
+    if (this.#running !== null && !this.#isClosed) return this.#running;
+    const state = this.#isClosed ? "closed" : "not started";
+    throw new ShuffleError("CLOSED", `the block transfer service is ${state}`);
+  }
+}
