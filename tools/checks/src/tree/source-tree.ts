@@ -9,6 +9,7 @@ const SKIPPED_FOLDERS: ReadonlySet<string> = new Set([
   "dist",
   "gen",
   "coverage",
+  "target",
   "vectors",
 ]);
 
