@@ -6,9 +6,9 @@ import type { CompressionCodec, CompressionCodecName } from "./compression-codec
 export const COMPRESSION_CODEC_NAMES: readonly CompressionCodecName[] = ["lz4"];
 
 /** Spark's configuration takes the class of a codec as well as its short name. */
-const NAMES_BY_JAVA_CLASS: Readonly<Record<string, string>> = {
-  "org.apache.spark.io.LZ4CompressionCodec": "lz4",
-};
+const NAMES_BY_JAVA_CLASS: ReadonlyMap<string, CompressionCodecName> = new Map([
+  ["org.apache.spark.io.LZ4CompressionCodec", "lz4"],
+]);
 
 /** Settings of the codecs; each codec takes its own. */
 export interface CompressionCodecOptions {
@@ -25,7 +25,7 @@ export function createCompressionCodec(
   name: string,
   options: CompressionCodecOptions = {},
 ): CompressionCodec {
-  const shortName = NAMES_BY_JAVA_CLASS[name] ?? name.toLowerCase();
+  const shortName = NAMES_BY_JAVA_CLASS.get(name) ?? name.toLowerCase();
   if (shortName === "lz4") return createLz4Codec(options.lz4BlockBytes);
   const detail = `compression codec "${name}"; available: ${COMPRESSION_CODEC_NAMES.join(", ")}`;
   throw new CodecError("CODEC_NOT_AVAILABLE", detail);

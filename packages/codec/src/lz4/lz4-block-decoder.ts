@@ -8,7 +8,7 @@ import {
 } from "./lz4-block-header.ts";
 import { blockChecksum, decompressRawBlock, LZ4_PREFIX_BYTES } from "./lz4-raw-block.ts";
 
-const NO_BYTES = new Uint8Array(0);
+const NO_BYTES = Buffer.alloc(0);
 const STORE_BYTES_MIN = 4096;
 
 /**
@@ -31,7 +31,7 @@ export class Lz4BlockDecoder implements CodecStream {
   /** Header of the block whose data is being taken. */
   #block: Lz4BlockHeader | null = null;
   /** Data of that block, behind room for the length that the native library wants. */
-  #store: Buffer = Buffer.alloc(0);
+  #store: Buffer = NO_BYTES;
   #storeLength = LZ4_PREFIX_BYTES;
 
   /** Where the header of the block begins in all input, for messages. */
@@ -65,7 +65,7 @@ export class Lz4BlockDecoder implements CodecStream {
   finish(): readonly Uint8Array[] {
     this.#assertReady();
     this.#state = "finished";
-    this.#store = Buffer.alloc(0);
+    this.#store = NO_BYTES;
     const isCutInBlock = this.#block !== null;
     const isCutBetweenBlocks = !this.#isAtEnd || this.#headerLength > 0;
     if (isCutInBlock || (isCutBetweenBlocks && !this.#allowMissingEnd)) {
@@ -120,7 +120,7 @@ export class Lz4BlockDecoder implements CodecStream {
   #reserve(length: number, fullLength: number): void {
     if (this.#store.length >= length) return;
     const ahead = Math.max(STORE_BYTES_MIN, 2 * this.#storeLength);
-    const store = Buffer.allocUnsafeSlow(Math.max(length, Math.min(fullLength, ahead)));
+    const store = Buffer.allocUnsafe(Math.max(length, Math.min(fullLength, ahead)));
     this.#store.copy(store, 0, 0, this.#storeLength);
     this.#store = store;
   }
@@ -163,7 +163,7 @@ export class Lz4BlockDecoder implements CodecStream {
     what: string,
   ): CodecError {
     this.#state = "failed";
-    this.#store = Buffer.alloc(0);
+    this.#store = NO_BYTES;
     return new CodecError(code, `${what} (LZ4 block at byte ${this.#blockOffset})`);
   }
 }

@@ -1,7 +1,7 @@
 import { CodecError } from "../codec-error.ts";
 import type { CodecStream } from "../compression/codec-stream.ts";
-import { LZ4_HEADER_BYTES, levelOf, writeLz4BlockHeader } from "./lz4-block-header.ts";
-import { blockChecksum, compressRawBlock } from "./lz4-raw-block.ts";
+import { encodeLz4Block, encodeLz4EndMark } from "./lz4-block.ts";
+import { levelOf } from "./lz4-block-header.ts";
 
 /** Plain bytes of a block unless told otherwise: the default of `spark.io.compression.lz4.blockSize`. */
 export const LZ4_BLOCK_BYTES_DEFAULT: number = 32 * 1024;
@@ -43,7 +43,7 @@ export class Lz4BlockEncoder implements CodecStream {
       const part = bytes.subarray(offset, offset + this.#blockBytes - this.#pendingBytes);
       offset += part.length;
       if (part.length === this.#blockBytes) {
-        blocks.push(this.#encodeBlock(part));
+        blocks.push(encodeLz4Block(part, this.#level));
       } else if (this.#hold(part) === this.#blockBytes) {
         blocks.push(...this.#encodePending());
       }
@@ -57,10 +57,7 @@ export class Lz4BlockEncoder implements CodecStream {
     this.#isFinished = true;
     const last = this.#encodePending();
     this.#pending = null;
-    const endMark = new Uint8Array(LZ4_HEADER_BYTES);
-    const noBytes = { storedBytes: 0, plainBytes: 0, checksum: 0 };
-    writeLz4BlockHeader(endMark, { isCompressed: false, level: this.#level, ...noBytes });
-    return [...last, endMark];
+    return [...last, encodeLz4EndMark(this.#level)];
   }
 
   /** @returns how many bytes are held now. */
@@ -75,23 +72,7 @@ export class Lz4BlockEncoder implements CodecStream {
     if (this.#pending === null || this.#pendingBytes === 0) return [];
     const plain = this.#pending.subarray(0, this.#pendingBytes);
     this.#pendingBytes = 0;
-    return [this.#encodeBlock(plain)];
-  }
-
-  #encodeBlock(plain: Uint8Array): Uint8Array {
-    const compressed = compressRawBlock(plain);
-    const isCompressed = compressed.length < plain.length;
-    const stored = isCompressed ? compressed : plain;
-    const block = Buffer.allocUnsafe(LZ4_HEADER_BYTES + stored.length);
-    writeLz4BlockHeader(block, {
-      isCompressed,
-      level: this.#level,
-      storedBytes: stored.length,
-      plainBytes: plain.length,
-      checksum: blockChecksum(plain),
-    });
-    block.set(stored, LZ4_HEADER_BYTES);
-    return block;
+    return [encodeLz4Block(plain, this.#level)];
   }
 
   #assertOpen(): void {
@@ -101,7 +82,8 @@ export class Lz4BlockEncoder implements CodecStream {
   }
 }
 
-function resolveBlockBytes(options: Lz4EncodeOptions): number {
+/** The block size that `options` set. @throws CodecError OPTION_INVALID */
+export function resolveBlockBytes(options: Lz4EncodeOptions): number {
   const { blockBytes = LZ4_BLOCK_BYTES_DEFAULT } = options;
   const isInRange = blockBytes >= BLOCK_BYTES_MIN && blockBytes <= BLOCK_BYTES_MAX;
   if (!Number.isInteger(blockBytes) || !isInRange) {

@@ -1,8 +1,9 @@
 import { CodecError } from "../codec-error.ts";
 import type { DecodeOptions } from "../compression/codec-stream.ts";
+import { encodeLz4Block, encodeLz4EndMark } from "./lz4-block.ts";
 import { Lz4BlockDecoder, resolveMaxBytes } from "./lz4-block-decoder.ts";
-import { Lz4BlockEncoder, type Lz4EncodeOptions } from "./lz4-block-encoder.ts";
-import { LZ4_HEADER_BYTES, readLz4BlockHeader } from "./lz4-block-header.ts";
+import { type Lz4EncodeOptions, resolveBlockBytes } from "./lz4-block-encoder.ts";
+import { LZ4_HEADER_BYTES, levelOf, readLz4BlockHeader } from "./lz4-block-header.ts";
 
 const MAX_BYTES_DEFAULT = 1024 * 1024 * 1024;
 
@@ -11,9 +12,14 @@ const MAX_BYTES_DEFAULT = 1024 * 1024 * 1024;
  *
  * @throws CodecError OPTION_INVALID
  */
-export function lz4Compress(bytes: Uint8Array, options?: Lz4EncodeOptions): Uint8Array {
-  const encoder = new Lz4BlockEncoder(options);
-  return Buffer.concat([...encoder.push(bytes), ...encoder.finish()]);
+export function lz4Compress(bytes: Uint8Array, options: Lz4EncodeOptions = {}): Uint8Array {
+  const blockBytes = resolveBlockBytes(options);
+  const level = levelOf(blockBytes);
+  const pieces: Uint8Array[] = [];
+  for (let offset = 0; offset < bytes.length; offset += blockBytes) {
+    pieces.push(encodeLz4Block(bytes.subarray(offset, offset + blockBytes), level));
+  }
+  return Buffer.concat([...pieces, encodeLz4EndMark(level)]);
 }
 
 /**
@@ -31,7 +37,7 @@ export function lz4Decompress(bytes: Uint8Array, options: DecodeOptions = {}): U
     const detail = `${claimedBytes} decompressed bytes, limit ${maxBytes}`;
     throw new CodecError("OUTPUT_TOO_LARGE", detail);
   }
-  const plain = Buffer.allocUnsafeSlow(claimedBytes);
+  const plain = Buffer.allocUnsafe(claimedBytes);
   let length = 0;
   for (const piece of decoder.push(bytes)) {
     plain.set(piece, length);
