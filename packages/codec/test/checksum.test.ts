@@ -75,6 +75,20 @@ describe.each(CHECKSUM_ALGORITHMS)("%s", (algorithm) => {
   });
 });
 
+describe("Adler32", () => {
+  it("does not overflow where both sums start at their largest and all bytes are 255", () => {
+    // 256 · 255 + 239 brings the lower sum to 65,520; each zero then takes one from the upper sum.
+    const ones = Buffer.concat([Buffer.alloc(256, 0xff), Buffer.of(239)]);
+    const zeros = Buffer.alloc((Math.floor(adler32ByDefinition(ones) / 65_536) + 1) % 65_521);
+    const largest = new Adler32().update(ones).update(zeros);
+    expect(largest.value).toBe(65_520 * 65_536 + 65_520);
+    const rest = Buffer.alloc(10_000, 0xff);
+    expect(largest.update(rest).value).toBe(
+      adler32ByDefinition(Buffer.concat([ones, zeros, rest])),
+    );
+  });
+});
+
 describe("createChecksum", () => {
   it("finds an algorithm by its name in any case", () => {
     expect(createChecksum("adler32")).toBeInstanceOf(Adler32);

@@ -12,6 +12,8 @@ import { chunksOf, lines, randomBytes } from "./inputs.ts";
 
 const plain = lines(100);
 const stream = Buffer.from(lz4Compress(plain));
+/** One raw block of 2,000 bytes, which takes level 1. */
+const levelOneStream = Buffer.from(lz4Compress(randomBytes(2000, 1), { blockBytes: 2048 }));
 const rawStream = Buffer.from(lz4Compress(randomBytes(100, 1)));
 
 describe("lz4Decompress refuses", () => {
@@ -24,7 +26,10 @@ describe("lz4Decompress refuses", () => {
     ["a negative plain length", changed(stream, (b) => b.writeInt32LE(-1, 13))],
     ["a stored length of zero", changed(stream, (b) => b.writeInt32LE(0, 9))],
     ["a plain length of zero", changed(stream, (b) => b.writeInt32LE(0, 13))],
-    ["more plain bytes than the level allows", changed(stream, (b) => b.writeInt32LE(32_769, 13))],
+    [
+      "more plain bytes than the level allows",
+      changed(levelOneStream, (b) => b.writeUInt8(0x10, 8)),
+    ],
     ["raw data with two lengths", changed(rawStream, (b) => b.writeInt32LE(101, 13))],
     ["more data than LZ4 makes of it", changed(stream, (b) => b.writeInt32LE(20, 13))],
     ["less data than LZ4 needs for it", changed(stream, (b) => b.writeInt32LE(0x7fff, 13))],
@@ -122,6 +127,19 @@ describe("Lz4BlockDecoder", () => {
     for (const decoder of decoders) expect([...decoder.push(Buffer.alloc(1000))]).toEqual([]);
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(8 << 20);
     expect(failureOf(() => decoders[0]?.finish()).code).toBe("STREAM_TRUNCATED");
+  });
+
+  it.each([
+    ["more than LZ4 makes of it", 50_000, 32_768],
+    ["less than LZ4 needs for it", 1, 256],
+    ["right, but its plain length above the level", 30_000, 32_769],
+    ["nothing", 0, 100],
+  ])("refuses at the header a block whose stored length is %s", (_, storedBytes, plainBytes) => {
+    const header = Buffer.from(stream.subarray(0, 21));
+    header.writeInt32LE(storedBytes, 9);
+    header.writeInt32LE(plainBytes, 13);
+    const decoder = new Lz4BlockDecoder();
+    expect(failureOf(() => [...decoder.push(header)]).code).toBe("STREAM_CORRUPT");
   });
 
   it("gives one block at a time, while they are taken", () => {

@@ -9,14 +9,14 @@ const LONG_MAX_DIGITS = 19;
 const INT_MAX = 2 ** 31 - 1;
 const LONG_MAX = 2n ** 63n - 1n;
 
-/** @returns `value`. @throws BlockError BLOCK_ID_NUMBER_INVALID when it is not a 32-bit integer. */
+/** Gives `value` back. @throws BlockError BLOCK_ID_NUMBER_INVALID when it is not a 32-bit integer. */
 export function checkInt(value: number): number {
   if (!Number.isInteger(value) || (value | 0) !== value) throw numberInvalid(String(value));
   // Minus zero passes the check above and would be printed as "0" but compare unlike it in maps.
   return value | 0;
 }
 
-/** @returns `value`. @throws BlockError BLOCK_ID_NUMBER_INVALID when it does not fit 64 bits. */
+/** Gives `value` back. @throws BlockError BLOCK_ID_NUMBER_INVALID when it does not fit 64 bits. */
 export function checkLong(value: bigint): bigint {
   if (BigInt.asIntN(64, value) !== value) throw numberInvalid(String(value));
   return value;
