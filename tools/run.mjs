@@ -12,12 +12,14 @@ import { fileURLToPath } from "node:url";
 
 const INSTALL_WAIT_MS = 600_000;
 const LOCK_POLL_MS = 500;
+const PARENT_POLL_MS = 500;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, "node_modules");
 const stampFile = join(modules, ".bm-installed");
 const lockFile = join(root, ".bm-install.lock");
 const shell = process.platform === "win32";
+const isStartedByNpm = process.env.npm_lifecycle_event !== undefined;
 const env = makeEnvironment();
 
 await ensureInstalled();
@@ -125,13 +127,25 @@ function run(program, programArgs, stdio, cwd = process.cwd()) {
   const forward = (signal) => child.kill(signal);
   const wait = () => {};
   process.on("SIGTERM", forward).on("SIGHUP", forward).on("SIGINT", wait);
+  const stopWatching = watchParent(() => child.kill("SIGTERM"));
   return new Promise((resolve) => {
     child.on("error", (error) => fail(`${program}: ${error.message}`));
     child.on("exit", (status, signal) => {
+      stopWatching();
       process.off("SIGTERM", forward).off("SIGHUP", forward).off("SIGINT", wait);
       resolve(status ?? 128 + constants.signals[signal]);
     });
   });
+}
+
+/** The shell between npm and this process dies of a SIGTERM to npm without passing it on. */
+function watchParent(onGone) {
+  if (!isStartedByNpm) return () => {};
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid !== parent) onGone();
+  }, PARENT_POLL_MS);
+  return () => clearInterval(timer);
 }
 
 function fail(message, status = 2) {

@@ -31,6 +31,7 @@ const CHECKS_REPORTS: ReadonlyMap<string, string> = new Map([
 const TEST_REPORT = "coverage/results.json";
 const SUMMARIES = ".turbo/runs";
 const FAILURES_SHOWN = 50;
+const SIGNALS = ["SIGTERM", "SIGHUP", "SIGINT"] as const;
 
 /**
  * Runs every gate and every test through turbo, prints an overview, what failed, and the summary
@@ -39,13 +40,17 @@ const FAILURES_SHOWN = 50;
 export async function runSuite(root: string, args: readonly string[]): Promise<number> {
   removeReports(root);
   const before = new Set(listSummaries(root));
-  const exitCode = await runTurbo(root, args);
+  const { exitCode, signal } = await runTurbo(root, args);
   const summary = listSummaries(root).find((file) => !before.has(file));
-  // Interrupted by a signal, or turbo itself could not start.
-  if (exitCode >= 128 || summary === undefined) {
-    console.error(`The run did not finish (turbo exited with ${exitCode}).`);
+  if (signal !== null) {
+    if (summary !== undefined) rmSync(summary);
+    console.error(`Stopped by ${signal}.`);
+    return 128 + constants.signals[signal];
+  }
+  if (summary === undefined) {
+    console.error(`turbo exited with ${exitCode} before it ran anything.`);
     console.log("0 passed, 1 failed");
-    return exitCode === 0 ? 1 : exitCode;
+    return exitCode || 1;
   }
   const tasks = readTurboSummary(readFileSync(summary, "utf8"));
   rmSync(summary);
@@ -75,7 +80,13 @@ function listSummaries(root: string): string[] {
   return existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
 }
 
-async function runTurbo(root: string, args: readonly string[]): Promise<number> {
+interface TurboEnd {
+  readonly exitCode: number;
+  /** What this process was told, or what ended turbo; it tidies up and exits in its own way. */
+  readonly signal: NodeJS.Signals | null;
+}
+
+async function runTurbo(root: string, args: readonly string[]): Promise<TurboEnd> {
   const options = [
     // Everything is run, so that one run shows everything that is wrong.
     "--continue=always",
@@ -87,38 +98,31 @@ async function runTurbo(root: string, args: readonly string[]): Promise<number> 
     cwd: root,
     stdio: ["inherit", "inherit", "pipe"],
   });
-  const ended = exitOf(child);
   // Turbo repeats there which tasks failed; that is only wanted when it has nothing else to say.
   let errors = "";
   child.stderr.on("data", (chunk: Buffer) => {
     errors += chunk.toString();
   });
-  const stopForwarding = forwardSignals(child);
-  const exitCode = await ended;
-  stopForwarding();
+  const end = await endOf(child);
   if (!/exited \(\d+\)/.test(errors)) process.stderr.write(errors);
-  return exitCode;
-}
-
-function exitOf(child: ChildProcess): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
-  child.on("error", reject);
-  child.on("close", (code, signal) => {
-    resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]);
-  });
-  return promise;
+  return end;
 }
 
 /** Ctrl-C reaches turbo from the terminal; what a supervisor sends to this process is passed on. */
-function forwardSignals(child: ChildProcess): () => void {
-  const forward = (signal: NodeJS.Signals): void => {
-    child.kill(signal);
+function endOf(child: ChildProcess): Promise<TurboEnd> {
+  const { promise, resolve, reject } = Promise.withResolvers<TurboEnd>();
+  let received: NodeJS.Signals | null = null;
+  const note = (signal: NodeJS.Signals): void => {
+    received = signal;
+    if (signal !== "SIGINT") child.kill(signal);
   };
-  const ignore = (): void => undefined;
-  process.on("SIGTERM", forward).on("SIGHUP", forward).on("SIGINT", ignore);
-  return () => {
-    process.off("SIGTERM", forward).off("SIGHUP", forward).off("SIGINT", ignore);
-  };
+  for (const signal of SIGNALS) process.on(signal, note);
+  child.on("error", reject);
+  child.on("close", (code, signal) => {
+    for (const name of SIGNALS) process.off(name, note);
+    resolve({ exitCode: code ?? 1, signal: received ?? signal });
+  });
+  return promise;
 }
 
 function collect(root: string, tasks: readonly TaskOutcome[]): SuiteOutcome {
