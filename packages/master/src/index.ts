@@ -1,1 +1,65 @@
-export {};
+/** Who has which block: the driver's master and tracker, their clients, and block managers' endpoint. */
+export {
+  BlockManagerMaster,
+  type BlockManagerMasterOptions,
+} from "./client/block-manager-master.ts";
+export {
+  BlockManagerMasterEndpoint,
+  type BlockManagerMasterEndpointOptions,
+} from "./endpoint/block-manager-master-endpoint.ts";
+export {
+  HEARTBEAT_RECEIVER_ENDPOINT_NAME,
+  MASTER_ENDPOINT_NAME,
+  MASTER_HEARTBEAT_ENDPOINT_NAME,
+} from "./endpoint/endpoint-names.ts";
+export type { MovedOutputs } from "./endpoint/master-state.ts";
+export type { IsExecutorAlive } from "./endpoint/slave-orders.ts";
+export type {
+  BlockManagerAdded,
+  BlockManagerRemoved,
+  BlockUpdated,
+  ExecutorExpired,
+  MasterEvent,
+  MasterListener,
+} from "./events/master-event.ts";
+export type { HeartbeatLimits } from "./heartbeat/heartbeat-monitor.ts";
+export {
+  MASTER_ERROR_CODES,
+  MasterError,
+  type MasterErrorCode,
+  type MasterErrorOptions,
+} from "./master-error.ts";
+export {
+  type ExecutorHeartbeat,
+  Heartbeat,
+  type HeartbeatResponse,
+} from "./protocol/heartbeat-messages.ts";
+export type { LocationsAndStatus } from "./protocol/location-messages.ts";
+export type { BlockManagerRegistration, BlockUpdate } from "./protocol/registration-messages.ts";
+export type { ReplicationOrder } from "./protocol/replicate-block.ts";
+export type {
+  BlockStatusAt,
+  BlockWithStatus,
+  MemoryStatus,
+  StorageStatus,
+} from "./protocol/status-messages.ts";
+export { type BlockIdFilter, matchesFilter } from "./protocol/values.ts";
+export {
+  BlockManagerSlaveEndpoint,
+  type BlockManagerSlaveEndpointOptions,
+} from "./slave/block-manager-slave-endpoint.ts";
+export type { BlockOwner } from "./slave/block-owner.ts";
+export { defaultTopologyMapper, type TopologyMapper } from "./topology/topology-mapper.ts";
+export type { MapOutputRegistry, MapSizesOptions } from "./tracker/map-output-registry.ts";
+export { MapOutputTracker, type MapOutputTrackerOptions } from "./tracker/map-output-tracker.ts";
+export {
+  MapOutputTrackerMaster,
+  type MapOutputTrackerMasterOptions,
+} from "./tracker/map-output-tracker-master.ts";
+export {
+  MAP_OUTPUT_TRACKER_ENDPOINT_NAME,
+  MapOutputTrackerMasterEndpoint,
+} from "./tracker/map-output-tracker-master-endpoint.ts";
+export { MapStatus, type MapStatusFields } from "./tracker/map-status.ts";
+export type { BlocksAtLocation, ShuffleBlockInfo } from "./tracker/shuffle-outputs.ts";
+export { decodeSize, encodeSize } from "./tracker/size-code.ts";

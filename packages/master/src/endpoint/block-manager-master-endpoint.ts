@@ -1,0 +1,233 @@
+/** The driver's endpoint that knows every block manager and where every block is. */
+import type { BlockManagerId } from "@bm/block";
+import {
+  type LaterReply,
+  RpcEndpoint,
+  type RpcEndpointRef,
+  type RpcEnv,
+  replyLater,
+} from "@bm/rpc";
+import type { MasterListener } from "../events/master-event.ts";
+import { BlockManagerMasterHeartbeatEndpoint } from "../heartbeat/block-manager-master-heartbeat-endpoint.ts";
+import { type HeartbeatLimits, HeartbeatMonitor } from "../heartbeat/heartbeat-monitor.ts";
+import { HeartbeatReceiver } from "../heartbeat/heartbeat-receiver.ts";
+import * as executors from "../protocol/executor-messages.ts";
+import * as locations from "../protocol/location-messages.ts";
+import * as mergers from "../protocol/merger-messages.ts";
+import * as registration from "../protocol/registration-messages.ts";
+import * as removals from "../protocol/removal-messages.ts";
+import * as statuses from "../protocol/status-messages.ts";
+import { unimplemented } from "../protocol/unimplemented.ts";
+import * as visibility from "../protocol/visibility-messages.ts";
+import { defaultTopologyMapper, type TopologyMapper } from "../topology/topology-mapper.ts";
+import { ClusterOrders } from "./cluster-orders.ts";
+import {
+  HEARTBEAT_RECEIVER_ENDPOINT_NAME,
+  MASTER_ENDPOINT_NAME,
+  MASTER_HEARTBEAT_ENDPOINT_NAME,
+} from "./endpoint-names.ts";
+import { locationsAndStatus } from "./locations-and-status.ts";
+import { MasterState, type MovedOutputs } from "./master-state.ts";
+import { ordersBeforeDeparture } from "./replication-orders.ts";
+import { type IsExecutorAlive, SlaveOrders } from "./slave-orders.ts";
+
+/** What {@link BlockManagerMasterEndpoint.setup} takes. */
+export interface BlockManagerMasterEndpointOptions {
+  /** The driver's tracker, which follows map output that executors move. Default: none. */
+  readonly mapOutputTracker?: MovedOutputs | undefined;
+  /** Told what happens. Default: nobody. */
+  readonly listener?: MasterListener | undefined;
+  /** Default: knows of no topology. */
+  readonly topologyMapper?: TopologyMapper | undefined;
+  /**
+   * Whether the scheduler takes an executor for alive. Asked when a block manager registers again:
+   * one of a dead executor is refused. And when an order to one timed out. Default: everybody is.
+   */
+  readonly isExecutorAlive?: IsExecutorAlive | undefined;
+  /** When silent executors are removed. `false`: never. */
+  readonly heartbeat?: HeartbeatLimits | false | undefined;
+  /** There are no executors but the driver. Default: false. */
+  readonly isLocal?: boolean | undefined;
+  /** Make up for copies of cached partitions that an executor took with it. Default: true. */
+  readonly replicatesLost?: boolean | undefined;
+  /** Executors whose directories are remembered. Default: 1,000. */
+  readonly localDirsEntriesMax?: number | undefined;
+}
+
+const LOCAL_DIRS_ENTRIES_MAX_DEFAULT = 1000;
+
+/**
+ * See the file comment. Nothing is awaited between its messages: orders to block managers are
+ * answered later.
+ */
+export class BlockManagerMasterEndpoint extends RpcEndpoint {
+  readonly #env: RpcEnv;
+  readonly #state: MasterState;
+  readonly #orders: ClusterOrders;
+  readonly #isExecutorAlive: IsExecutorAlive;
+  readonly #monitor: HeartbeatMonitor | null;
+  #stop: () => void = () => {};
+
+  private constructor(env: RpcEnv, options: BlockManagerMasterEndpointOptions) {
+    super();
+    const { clock } = env.platform;
+    const { logger } = env;
+    this.#env = env;
+    this.#isExecutorAlive = options.isExecutorAlive ?? (() => true);
+    this.#state = new MasterState({
+      clock,
+      logger,
+      topologyMapper: options.topologyMapper ?? defaultTopologyMapper,
+      listener: options.listener ?? (() => {}),
+      movedOutputs: options.mapOutputTracker ?? null,
+      isLocal: options.isLocal ?? false,
+      localDirsEntriesMax: options.localDirsEntriesMax ?? LOCAL_DIRS_ENTRIES_MAX_DEFAULT,
+    });
+    const slaves = new SlaveOrders({ isExecutorAlive: this.#isExecutorAlive, logger });
+    this.#orders = new ClusterOrders(this.#state, slaves, options.replicatesLost ?? true);
+    this.#monitor =
+      options.heartbeat === false
+        ? null
+        : new HeartbeatMonitor({
+            ...options.heartbeat,
+            state: this.#state,
+            expire: (executorId) => this.#orders.removeExecutor(executorId),
+            clock,
+            logger,
+          });
+    this.#receiveBlockManagers();
+    this.#receiveQueries();
+    this.#receiveOrders();
+    this.#receiveTheRest();
+  }
+
+  /**
+   * Sets the master up in the driver's environment: the endpoints `BlockManagerMaster`,
+   * `BlockManagerMasterHeartbeat` and `HeartbeatReceiver`. Stopping the first stops the others.
+   * @throws RpcError ENDPOINT_NAME_INVALID; MasterError OPTION_INVALID
+   */
+  static setup(env: RpcEnv, options: BlockManagerMasterEndpointOptions = {}): RpcEndpointRef {
+    const endpoint = new BlockManagerMasterEndpoint(env, options);
+    const self = env.setupEndpoint(MASTER_ENDPOINT_NAME, endpoint);
+    endpoint.#stop = () => void env.stop(self);
+    return self;
+  }
+
+  override onStart(): void {
+    const state = this.#state;
+    const heartbeat = new BlockManagerMasterHeartbeatEndpoint(state, () => this.#stopHeartbeats());
+    this.#env.setupEndpoint(MASTER_HEARTBEAT_ENDPOINT_NAME, heartbeat);
+    this.#env.setupEndpoint(HEARTBEAT_RECEIVER_ENDPOINT_NAME, new HeartbeatReceiver(state));
+    this.#monitor?.start();
+  }
+
+  override onStop(): void {
+    this.#monitor?.stop();
+    this.#stopHeartbeats();
+  }
+
+  #stopHeartbeats(): void {
+    for (const name of [MASTER_HEARTBEAT_ENDPOINT_NAME, HEARTBEAT_RECEIVER_ENDPOINT_NAME]) {
+      void this.#env.stop({ address: null, name });
+    }
+  }
+
+  #receiveBlockManagers(): void {
+    const state = this.#state;
+    this.receiveAndReply(registration.RegisterBlockManager, (request) => this.#register(request));
+    this.receiveAndReply(registration.UpdateBlockInfo, (update) => state.update(update));
+    this.receiveAndReply(executors.GetPeers, (id) => state.peersOf(id));
+    this.receiveAndReply(executors.DecommissionBlockManagers, (executorIds) => {
+      state.decommission(executorIds);
+      return true;
+    });
+    this.receiveAndReply(executors.RemoveExecutor, (executorId) => {
+      this.#orders.removeExecutor(executorId);
+      return true;
+    });
+    this.receiveAndReply(registration.StopBlockManagerMaster, () => {
+      this.#stop();
+      return true;
+    });
+  }
+
+  #receiveQueries(): void {
+    const state = this.#state;
+    this.receiveAndReply(locations.GetLocations, (id) => state.locations.of(id));
+    this.receiveAndReply(locations.GetLocationsMultipleBlockIds, (ids) =>
+      ids.map((id) => state.locations.of(id)),
+    );
+    this.receiveAndReply(locations.GetLocationsAndStatus, (query) =>
+      locationsAndStatus(state, query),
+    );
+    this.receiveAndReply(executors.GetExecutorEndpointRef, (executorId) => {
+      return state.infoOfExecutor(executorId)?.slave ?? null;
+    });
+    this.receiveAndReply(executors.IsExecutorAlive, (executorId) => {
+      return state.infoOfExecutor(executorId) !== null;
+    });
+    this.receiveAndReply(executors.HasCachedBlocks, (executorId) =>
+      state.hasCachedBlocks(executorId),
+    );
+    this.receiveAndReply(removals.GetReplicateInfoForRDDBlocks, (id) =>
+      ordersBeforeDeparture(state, id),
+    );
+    this.receiveAndReply(statuses.GetMemoryStatus, () =>
+      state.infos().map(({ id, maxMem, remainingMem }) => {
+        return { blockManagerId: id, maxMem, remainingMem };
+      }),
+    );
+    this.receiveAndReply(statuses.GetStorageStatus, () =>
+      state.infos().map((info) => {
+        const { id: blockManagerId, maxOnHeapMem, maxOffHeapMem } = info;
+        return { blockManagerId, maxOnHeapMem, maxOffHeapMem, blocks: info.blocks() };
+      }),
+    );
+  }
+
+  #receiveOrders(): void {
+    const orders = this.#orders;
+    this.receiveAndReply(removals.RemoveRdd, (rddId) => replyLater(orders.removeRdd(rddId)));
+    this.receiveAndReply(removals.RemoveShuffle, (shuffleId) =>
+      replyLater(orders.removeShuffle(shuffleId)),
+    );
+    this.receiveAndReply(removals.RemoveBroadcast, (removal) =>
+      replyLater(orders.removeBroadcast(removal)),
+    );
+    this.receiveAndReply(removals.RemoveBlock, (id) => {
+      orders.removeBlock(id);
+      return true;
+    });
+    this.receiveAndReply(statuses.GetBlockStatus, (query) => replyLater(orders.blockStatus(query)));
+    this.receiveAndReply(statuses.GetMatchingBlockIds, (query) =>
+      replyLater(orders.matchingBlockIds(query)),
+    );
+  }
+
+  /** Cache visibility is off, so everything may be read and nobody keeps book. */
+  #receiveTheRest(): void {
+    this.receive(visibility.UpdateRDDBlockTaskInfo, () => {});
+    this.receiveAndReply(visibility.GetRDDBlockVisibility, () => true);
+    this.receive(visibility.UpdateRDDBlockVisibility, () => {});
+    const { GetShufflePushMergerLocations, RemoveShufflePushMergerLocation } = mergers;
+    this.receiveAndReply(
+      GetShufflePushMergerLocations,
+      unimplemented(GetShufflePushMergerLocations),
+    );
+    this.receive(RemoveShufflePushMergerLocation, unimplemented(RemoveShufflePushMergerLocation));
+    this.receive(executors.ExpireDeadHosts, unimplemented(executors.ExpireDeadHosts));
+  }
+
+  #register(
+    request: registration.BlockManagerRegistration,
+  ): BlockManagerId | LaterReply<BlockManagerId> {
+    const slave = this.#env.endpointRefAt(request.slaveEndpoint);
+    const register = (isAlive: boolean): BlockManagerId =>
+      this.#state.register(request, slave, isAlive);
+    if (!request.isReRegister) return register(true);
+    // The scheduler may take its time; what it says is acted upon in one turn.
+    const isAlive = this.#isExecutorAlive(request.blockManagerId.executorId);
+    if (typeof isAlive === "boolean") return register(isAlive);
+    return replyLater(isAlive.then(register));
+  }
+}

@@ -1,0 +1,96 @@
+/** What the master does by asking block managers: removals, and looking at what is there now. */
+import type { BlockId } from "@bm/block";
+import type {
+  BlockStatusQuery,
+  BroadcastRemoval,
+  MatchingBlockIdsQuery,
+} from "../protocol/queries.ts";
+import {
+  ReplicateBlock,
+  SlaveGetBlockStatus,
+  SlaveGetMatchingBlockIds,
+  SlaveRemoveBlock,
+  SlaveRemoveBroadcast,
+  SlaveRemoveRdd,
+  SlaveRemoveShuffle,
+} from "../protocol/slave-messages.ts";
+import type { BlockStatusAt } from "../protocol/status-messages.ts";
+import { matchesFilter } from "../protocol/values.ts";
+import type { MasterState } from "./master-state.ts";
+import { ordersAfterLoss } from "./replication-orders.ts";
+import type { SlaveOrders } from "./slave-orders.ts";
+
+/** See the file comment. */
+export class ClusterOrders {
+  readonly #state: MasterState;
+  readonly #orders: SlaveOrders;
+  readonly #replicatesLost: boolean;
+
+  constructor(state: MasterState, orders: SlaveOrders, replicatesLost: boolean) {
+    this.#state = state;
+    this.#orders = orders;
+    this.#replicatesLost = replicatesLost;
+  }
+
+  /**
+   * Forgets the blocks first, then has every block manager drop them, owners or not: they do not
+   * report it, so nothing is known of a block that is gone.
+   */
+  removeRdd(rddId: number): Promise<number[]> {
+    this.#state.removeRdd(rddId);
+    const order = { message: SlaveRemoveRdd, request: rddId, answerOfTheDead: 0 };
+    return this.#orders.giveAll(this.#state.infos(), order);
+  }
+
+  /** Nothing of a shuffle is known here: the map output tracker does. */
+  removeShuffle(shuffleId: number): Promise<boolean[]> {
+    const order = { message: SlaveRemoveShuffle, request: shuffleId, answerOfTheDead: false };
+    return this.#orders.giveAll(this.#state.infos(), order);
+  }
+
+  /** Block managers report each piece that they drop; until then it stays known. */
+  removeBroadcast(removal: BroadcastRemoval): Promise<number[]> {
+    const infos = this.#state.infos().filter(({ id }) => removal.removeFromDriver || !id.isDriver);
+    const order = { message: SlaveRemoveBroadcast, request: removal, answerOfTheDead: 0 };
+    return this.#orders.giveAll(infos, order);
+  }
+
+  /** The holders report it when they have dropped the block. */
+  removeBlock(id: BlockId): void {
+    for (const holder of this.#state.locations.of(id)) {
+      const info = this.#state.infoOf(holder);
+      if (info !== null) this.#orders.giveInPassing(info, SlaveRemoveBlock, id);
+    }
+  }
+
+  /** Has others make up for the copies that an executor took with it. */
+  removeExecutor(executorId: string): void {
+    const reduced = this.#state.removeExecutor(executorId);
+    if (!this.#replicatesLost) return;
+    for (const { info, order } of ordersAfterLoss(this.#state, reduced)) {
+      this.#orders.giveInPassing(info, ReplicateBlock, order);
+    }
+  }
+
+  async blockStatus(query: BlockStatusQuery): Promise<BlockStatusAt[]> {
+    const infos = this.#state.infos();
+    const statuses = query.askStorageEndpoints
+      ? await this.#orders.giveAll(infos, {
+          message: SlaveGetBlockStatus,
+          request: query,
+          answerOfTheDead: null,
+        })
+      : infos.map((info) => info.statusOf(query.blockId));
+    return infos.map(({ id }, index) => ({ blockManagerId: id, status: statuses[index] ?? null }));
+  }
+
+  async matchingBlockIds(query: MatchingBlockIdsQuery): Promise<BlockId[]> {
+    const infos = this.#state.infos();
+    if (query.askStorageEndpoints) {
+      const order = { message: SlaveGetMatchingBlockIds, request: query, answerOfTheDead: [] };
+      return (await this.#orders.giveAll(infos, order)).flat();
+    }
+    const known = infos.flatMap((info) => info.blocks().map(({ blockId }) => blockId));
+    return known.filter((id) => matchesFilter(query.filter, id));
+  }
+}

@@ -1,0 +1,237 @@
+/**
+ * What the master knows: which block managers there are, and who has which block. Every change is
+ * made in one turn, so that whoever looks sees it whole.
+ */
+import {
+  type BlockId,
+  BlockManagerId,
+  INVALID_EXECUTOR_ID,
+  isBroadcast,
+  isRdd,
+  isShuffle,
+} from "@bm/block";
+import type { RpcEndpointRef } from "@bm/rpc";
+import type { Clock, Logger } from "@bm/transport";
+import type { MasterEvent, MasterListener } from "../events/master-event.ts";
+import { MasterError } from "../master-error.ts";
+import type { BlockManagerRegistration, BlockUpdate } from "../protocol/registration-messages.ts";
+import type { TopologyMapper } from "../topology/topology-mapper.ts";
+import { BlockLocations } from "./block-locations.ts";
+import { BlockManagerInfo } from "./block-manager-info.ts";
+import { LocalDirsCache } from "./local-dirs-cache.ts";
+
+/** Follows shuffle files that an executor on its way out has moved. */
+export interface MovedOutputs {
+  updateMapOutput(shuffleId: number, mapId: bigint, location: BlockManagerId): void;
+}
+
+/** What {@link MasterState} works with. */
+export interface MasterStateOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly topologyMapper: TopologyMapper;
+  readonly listener: MasterListener;
+  readonly movedOutputs: MovedOutputs | null;
+  /** The driver's own block manager is the only one, and has to register like any other. */
+  readonly isLocal: boolean;
+  readonly localDirsEntriesMax: number;
+}
+
+/** A block that lost a holder and has others. */
+export interface ReducedBlock {
+  readonly blockId: BlockId;
+  readonly survivors: readonly BlockManagerId[];
+}
+
+/** See the file comment. */
+export class MasterState {
+  readonly locations: BlockLocations = new BlockLocations();
+  readonly localDirs: LocalDirsCache;
+  readonly #options: MasterStateOptions;
+  /** By the key of the id. */
+  readonly #infos = new Map<string, BlockManagerInfo>();
+  readonly #idByExecutor = new Map<string, BlockManagerId>();
+  /** Keys of ids. */
+  readonly #decommissioning = new Set<string>();
+
+  constructor(options: MasterStateOptions) {
+    this.#options = options;
+    this.localDirs = new LocalDirsCache(options.localDirsEntriesMax);
+  }
+
+  /** The registered block managers, in the order of their registration. */
+  infos(): BlockManagerInfo[] {
+    return [...this.#infos.values()];
+  }
+
+  /** Null when the block manager is not registered under exactly this id. */
+  infoOf(id: BlockManagerId): BlockManagerInfo | null {
+    return this.#infos.get(id.key) ?? null;
+  }
+
+  /** Null when no block manager of the executor is registered. */
+  infoOfExecutor(executorId: string): BlockManagerInfo | null {
+    const id = this.#idByExecutor.get(executorId);
+    return id === undefined ? null : this.infoOf(id);
+  }
+
+  /**
+   * Makes a block manager known, in place of another one of its executor. A refusal changes nothing.
+   * @param isAlive whether the executor is alive for the scheduler
+   * @returns its id with topology; of executor `invalid` when it is refused.
+   * @throws MasterError REGISTRATION_CONFLICT
+   */
+  register(
+    registration: BlockManagerRegistration,
+    slave: RpcEndpointRef,
+    isAlive: boolean,
+  ): BlockManagerId {
+    const { executorId, host, port } = registration.blockManagerId;
+    const id = BlockManagerId.of(executorId, host, port, this.#topologyOf(host));
+    const isKnown = this.#infos.has(id.key);
+    if (registration.isReRegister && !isAlive) {
+      if (!isKnown) return BlockManagerId.of(INVALID_EXECUTOR_ID, host, port, id.topologyInfo);
+      const text = `${id} registers again, is still registered, and its executor is dead`;
+      throw new MasterError("REGISTRATION_CONFLICT", text);
+    }
+    this.localDirs.set(executorId, registration.localDirs);
+    if (!isKnown) this.#add(id, registration, slave);
+    return id;
+  }
+
+  /** Takes note of a report; false when the block manager has to register. */
+  update(update: BlockUpdate): boolean {
+    const isAccepted = isShuffle(update.blockId)
+      ? this.#updateShuffleBlock(update)
+      : this.#updateBlock(update);
+    if (isAccepted) this.#post({ type: "BlockUpdated", update });
+    return isAccepted;
+  }
+
+  /** Takes note of a sign of life; false when the block manager has to register. */
+  heartbeat(id: BlockManagerId): boolean {
+    const info = this.infoOf(id);
+    if (info === null) return this.#isDriverOutside(id);
+    info.lastSeenMs = this.#options.clock.nowMs();
+    return true;
+  }
+
+  /** Whom a block manager may replicate to; nobody when it is not registered. */
+  peersOf(id: BlockManagerId): BlockManagerId[] {
+    if (!this.#infos.has(id.key)) return [];
+    return this.infos()
+      .map((info) => info.id)
+      .filter((peer) => !peer.isDriver && !peer.equals(id) && !this.#decommissioning.has(peer.key));
+  }
+
+  /** Takes executors out of the peer lists; unknown ones are passed over. */
+  decommission(executorIds: readonly string[]): void {
+    for (const executorId of executorIds) {
+      const id = this.#idByExecutor.get(executorId);
+      if (id !== undefined) this.#decommissioning.add(id.key);
+    }
+  }
+
+  /** Whether an executor holds any block that is not part of a broadcast. */
+  hasCachedBlocks(executorId: string): boolean {
+    const blocks = this.infoOfExecutor(executorId)?.blocks() ?? [];
+    return blocks.some(({ blockId }) => !isBroadcast(blockId));
+  }
+
+  /** Forgets the blocks of an RDD. */
+  removeRdd(rddId: number): void {
+    for (const id of this.locations.blocksWhere((block) => isRdd(block) && block.rddId === rddId)) {
+      for (const holder of this.locations.of(id)) this.infoOf(holder)?.remove(id);
+      this.locations.removeAll(id);
+    }
+  }
+
+  /**
+   * Forgets the block manager of an executor with its blocks; an unknown one is no error.
+   * @returns the blocks that others still have.
+   */
+  removeExecutor(executorId: string): ReducedBlock[] {
+    const info = this.infoOfExecutor(executorId);
+    if (info === null) return [];
+    const { id } = info;
+    this.#idByExecutor.delete(executorId);
+    this.#decommissioning.delete(id.key);
+    this.#infos.delete(id.key);
+    const reduced = info.blocks().flatMap(({ blockId }) => this.#removeHolder(blockId, id));
+    const timeMs = this.#options.clock.wallTimeMs();
+    this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId: id });
+    return reduced;
+  }
+
+  /** Tells the listener that an executor was silent for too long. */
+  reportExpired(executorId: string, silentMs: number): void {
+    const timeMs = this.#options.clock.wallTimeMs();
+    this.#post({ type: "ExecutorExpired", timeMs, executorId, silentMs });
+  }
+
+  #add(id: BlockManagerId, registration: BlockManagerRegistration, slave: RpcEndpointRef): void {
+    const { clock, logger } = this.#options;
+    const former = this.#idByExecutor.get(id.executorId);
+    if (former !== undefined) {
+      logger.error(`two different registrations of one executor: ${former}, now ${id}`);
+      this.removeExecutor(id.executorId);
+    }
+    const { maxOnHeapMemSize: maxOnHeapMem, maxOffHeapMemSize: maxOffHeapMem } = registration;
+    const nowMs = clock.nowMs();
+    const info = new BlockManagerInfo({ id, maxOnHeapMem, maxOffHeapMem, slave, nowMs });
+    this.#idByExecutor.set(id.executorId, id);
+    this.#infos.set(id.key, info);
+    this.#post({
+      type: "BlockManagerAdded",
+      timeMs: clock.wallTimeMs(),
+      blockManagerId: id,
+      maxMem: info.maxMem,
+      maxOnHeapMem,
+      maxOffHeapMem,
+    });
+  }
+
+  /** Map output is not kept here, but an executor on its way out tells where it moved its files. */
+  #updateShuffleBlock({ blockId, blockManagerId }: BlockUpdate): boolean {
+    if (blockId.kind !== "shuffleIndex") return blockId.kind === "shuffleData";
+    const { shuffleId, mapId } = blockId;
+    this.#options.movedOutputs?.updateMapOutput(shuffleId, mapId, blockManagerId);
+    return true;
+  }
+
+  #updateBlock(update: BlockUpdate): boolean {
+    const { blockManagerId: id, blockId, storageLevel } = update;
+    const info = this.infoOf(id);
+    if (info === null) return this.#isDriverOutside(id);
+    info.lastSeenMs = this.#options.clock.nowMs();
+    info.update(update);
+    if (storageLevel.isValid) this.locations.add(blockId, id);
+    else this.locations.remove(blockId, id);
+    return true;
+  }
+
+  #removeHolder(blockId: BlockId, id: BlockManagerId): ReducedBlock[] {
+    if (this.locations.remove(blockId, id) > 0) {
+      return [{ blockId, survivors: this.locations.of(blockId) }];
+    }
+    this.#options.logger.warn(`no more replicas of ${blockId.name}`);
+    return [];
+  }
+
+  /** The driver's own block manager may stay unregistered on purpose. */
+  #isDriverOutside(id: BlockManagerId): boolean {
+    return id.isDriver && !this.#options.isLocal;
+  }
+
+  #topologyOf(host: string): string | null {
+    return this.#options.topologyMapper.topologyOf(host);
+  }
+
+  #post(event: MasterEvent): void {
+    try {
+      this.#options.listener(event);
+    } catch (error) {
+      this.#options.logger.error(`listener of ${event.type}: ${String(error)}`);
+    }
+  }
+}

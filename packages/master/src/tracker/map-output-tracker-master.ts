@@ -1,0 +1,128 @@
+/** The driver's knowledge of where the map output of every shuffle is. */
+import type { BlockManagerId } from "@bm/block";
+import { type Logger, silentLogger } from "@bm/transport";
+import { MasterError } from "../master-error.ts";
+import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
+import type { MapStatus } from "./map-status.ts";
+import { type BlocksAtLocation, blocksByLocation } from "./shuffle-outputs.ts";
+import { ShuffleStatus } from "./shuffle-status.ts";
+
+/** What {@link MapOutputTrackerMaster} takes. */
+export interface MapOutputTrackerMasterOptions {
+  /** Default: says nothing. */
+  readonly logger?: Logger | undefined;
+}
+
+/**
+ * See the file comment. Every loss of output raises the epoch: whoever schedules reduce tasks sends
+ * `epoch` along, and an executor that sees a higher one than its own forgets what it cached.
+ */
+export class MapOutputTrackerMaster implements MapOutputRegistry {
+  readonly #shuffles = new Map<number, ShuffleStatus>();
+  readonly #logger: Logger;
+  #epoch = 0;
+
+  constructor(options: MapOutputTrackerMasterOptions = {}) {
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** Counts the losses of output. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Whether the shuffle is registered. */
+  hasShuffle(shuffleId: number): boolean {
+    return this.#shuffles.has(shuffleId);
+  }
+
+  /** Number of maps whose output is known. @throws MasterError SHUFFLE_UNKNOWN */
+  numAvailableOutputs(shuffleId: number): number {
+    return this.#shuffle(shuffleId).byMapIndex.size;
+  }
+
+  /** @throws MasterError SHUFFLE_REGISTERED_TWICE, OPTION_INVALID */
+  registerShuffle(shuffleId: number, numMaps: number): void {
+    if (!Number.isInteger(numMaps) || numMaps < 0) {
+      throw new MasterError("OPTION_INVALID", `shuffle ${shuffleId} of ${numMaps} maps`);
+    }
+    if (this.#shuffles.has(shuffleId)) {
+      throw new MasterError("SHUFFLE_REGISTERED_TWICE", `Shuffle ID ${shuffleId} registered twice`);
+    }
+    this.#shuffles.set(shuffleId, new ShuffleStatus(shuffleId, numMaps));
+  }
+
+  /**
+   * Makes a map's output known, in place of what was known before. Gives whether a repeated map
+   * produced something else: its checksum differs from that of the output before.
+   * @throws MasterError SHUFFLE_UNKNOWN, MAP_INDEX_INVALID
+   */
+  registerMapOutput(shuffleId: number, mapIndex: number, status: MapStatus): boolean {
+    return this.#shuffle(shuffleId).add(mapIndex, status);
+  }
+
+  /**
+   * Forgets a map's output, if it is still the one at `location`. The epoch rises in any case.
+   * @throws MasterError SHUFFLE_UNKNOWN
+   */
+  unregisterMapOutput(shuffleId: number, mapIndex: number, location: BlockManagerId): void {
+    this.#shuffle(shuffleId).remove(mapIndex, location);
+    this.#epoch += 1;
+  }
+
+  /** Forgets all output of a shuffle, which stays registered. @throws MasterError SHUFFLE_UNKNOWN */
+  unregisterAllMapOutput(shuffleId: number): void {
+    this.#shuffle(shuffleId).removeAt(() => true);
+    this.#epoch += 1;
+  }
+
+  /** Forgets the output that was in an executor's own care. */
+  removeOutputsOnExecutor(executorId: string): void {
+    this.#removeAt((location) => location.executorId === executorId);
+  }
+
+  /** Forgets all output on a host, as when its shuffle service is gone. */
+  removeOutputsOnHost(host: string): void {
+    this.#removeAt((location) => location.host === host);
+  }
+
+  /** Follows map output that was moved. The epoch stays: who asks the old place asks here again. */
+  updateMapOutput(shuffleId: number, mapId: bigint, location: BlockManagerId): void {
+    if (this.#shuffles.get(shuffleId)?.move(mapId, location)) return;
+    this.#logger.warn(`output of unknown map ${mapId} of shuffle ${shuffleId} moved: ${location}`);
+  }
+
+  unregisterShuffle(shuffleId: number): void {
+    this.#shuffles.delete(shuffleId);
+  }
+
+  /**
+   * The statuses of a shuffle for executors (serialized-statuses.ts). Shared: not to be changed.
+   * @throws MasterError SHUFFLE_UNKNOWN
+   */
+  serializedStatuses(shuffleId: number): Uint8Array {
+    return this.#shuffle(shuffleId).serialized();
+  }
+
+  async getMapSizesByExecutorId(
+    shuffleId: number,
+    startPartition: number,
+    endPartition: number,
+    options: MapSizesOptions = {},
+  ): Promise<readonly BlocksAtLocation[]> {
+    const { startMapIndex, endMapIndex } = options;
+    const range = { startPartition, endPartition, startMapIndex, endMapIndex };
+    return blocksByLocation(this.#shuffle(shuffleId), range);
+  }
+
+  #removeAt(isLost: (location: BlockManagerId) => boolean): void {
+    for (const shuffle of this.#shuffles.values()) shuffle.removeAt(isLost);
+    this.#epoch += 1;
+  }
+
+  #shuffle(shuffleId: number): ShuffleStatus {
+    const shuffle = this.#shuffles.get(shuffleId);
+    if (shuffle !== undefined) return shuffle;
+    throw new MasterError("SHUFFLE_UNKNOWN", `no shuffle ${shuffleId} is registered`);
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * An executor's knowledge of where map output is: what it asked the driver for, kept until the
+ * driver reports a loss (a higher epoch) or an output turns out to be missing.
+ */
+import type { BlockManagerId } from "@bm/block";
+import {
+  type RpcAddress,
+  type RpcEndpointRef,
+  type RpcEnv,
+  RpcError,
+  type RpcMessage,
+} from "@bm/rpc";
+import { MasterError } from "../master-error.ts";
+import { masterErrors } from "../protocol/master-errors.ts";
+import {
+  GetMapOutputStatuses,
+  RegisterMapOutput,
+  RegisterShuffle,
+  UnregisterMapOutput,
+} from "../protocol/tracker-messages.ts";
+import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
+import { MAP_OUTPUT_TRACKER_ENDPOINT_NAME } from "./map-output-tracker-master-endpoint.ts";
+import type { MapStatus } from "./map-status.ts";
+import { deserializeStatuses } from "./serialized-statuses.ts";
+import { type BlocksAtLocation, blocksByLocation, type ShuffleOutputs } from "./shuffle-outputs.ts";
+
+/** What {@link MapOutputTracker} takes. */
+export interface MapOutputTrackerOptions {
+  /** The driver's tracker. */
+  readonly tracker: RpcEndpointRef;
+  /** Shuffles whose statuses are kept; the one not used for longest goes first. Default: 1,000. */
+  readonly cachedShufflesMax?: number | undefined;
+}
+
+const CACHED_SHUFFLES_MAX_DEFAULT = 1000;
+
+/** See the file comment. */
+export class MapOutputTracker implements MapOutputRegistry {
+  readonly #tracker: RpcEndpointRef;
+  readonly #cachedShufflesMax: number;
+  /** In the order of their last use. */
+  readonly #cached = new Map<number, ShuffleOutputs>();
+  readonly #fetching = new Map<number, Promise<ShuffleOutputs>>();
+  #epoch = 0;
+
+  constructor(options: MapOutputTrackerOptions) {
+    this.#tracker = options.tracker;
+    this.#cachedShufflesMax = options.cachedShufflesMax ?? CACHED_SHUFFLES_MAX_DEFAULT;
+  }
+
+  /** For the tracker of the driver at `address`. */
+  static at(env: RpcEnv, address: RpcAddress | null): MapOutputTracker {
+    return new MapOutputTracker({
+      tracker: env.endpointRef(address, MAP_OUTPUT_TRACKER_ENDPOINT_NAME),
+    });
+  }
+
+  /** The highest epoch seen so far. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Takes note of the epoch that came with a task; forgets everything when it is a higher one. */
+  updateEpoch(epoch: number): void {
+    if (epoch <= this.#epoch) return;
+    this.#epoch = epoch;
+    this.#forgetAll();
+  }
+
+  async registerShuffle(shuffleId: number, numMaps: number): Promise<void> {
+    await this.#ask(RegisterShuffle, { shuffleId, numMaps });
+  }
+
+  async registerMapOutput(shuffleId: number, mapIndex: number, status: MapStatus): Promise<void> {
+    await this.#ask(RegisterMapOutput, { shuffleId, mapIndex, status });
+  }
+
+  async unregisterMapOutput(
+    shuffleId: number,
+    mapIndex: number,
+    location: BlockManagerId,
+  ): Promise<void> {
+    await this.#ask(UnregisterMapOutput, { shuffleId, mapIndex, location });
+    this.unregisterShuffle(shuffleId);
+  }
+
+  unregisterShuffle(shuffleId: number): void {
+    this.#cached.delete(shuffleId);
+    this.#fetching.delete(shuffleId);
+  }
+
+  async getMapSizesByExecutorId(
+    shuffleId: number,
+    startPartition: number,
+    endPartition: number,
+    options: MapSizesOptions = {},
+  ): Promise<readonly BlocksAtLocation[]> {
+    const { startMapIndex, endMapIndex, signal } = options;
+    const outputs = await abortable(this.#outputs(shuffleId), signal);
+    try {
+      const range = { startPartition, endPartition, startMapIndex, endMapIndex };
+      return blocksByLocation(outputs, range);
+    } catch (error) {
+      // What is missing now may be there when the stage is tried again.
+      if (error instanceof MasterError && error.code === "METADATA_FETCH_FAILED") this.#forgetAll();
+      throw error;
+    }
+  }
+
+  /** From the cache, or from the driver; whoever asks meanwhile waits for the same answer. */
+  #outputs(shuffleId: number): Promise<ShuffleOutputs> {
+    const cached = this.#cached.get(shuffleId);
+    if (cached !== undefined) {
+      this.#cache(cached);
+      return Promise.resolve(cached);
+    }
+    let fetching = this.#fetching.get(shuffleId);
+    if (fetching === undefined) {
+      fetching = this.#fetch(shuffleId);
+      this.#fetching.set(shuffleId, fetching);
+    }
+    return fetching;
+  }
+
+  async #fetch(shuffleId: number): Promise<ShuffleOutputs> {
+    // In a turn of its own, so that the caller has noted the promise when it settles.
+    await Promise.resolve();
+    const fetching = this.#fetching.get(shuffleId);
+    try {
+      const answer = await this.#ask(GetMapOutputStatuses, shuffleId);
+      const outputs = readable(shuffleId, answer.serialized);
+      const isWanted = this.#fetching.get(shuffleId) === fetching;
+      this.updateEpoch(answer.epoch);
+      // An answer from before a loss, or of a shuffle that was forgotten meanwhile, is used once.
+      if (isWanted && answer.epoch >= this.#epoch) this.#cache(outputs);
+      return outputs;
+    } finally {
+      if (this.#fetching.get(shuffleId) === fetching) this.#fetching.delete(shuffleId);
+    }
+  }
+
+  #cache(outputs: ShuffleOutputs): void {
+    this.#cached.delete(outputs.shuffleId);
+    this.#cached.set(outputs.shuffleId, outputs);
+    if (this.#cached.size <= this.#cachedShufflesMax) return;
+    for (const oldest of this.#cached.keys()) {
+      this.#cached.delete(oldest);
+      return;
+    }
+  }
+
+  #forgetAll(): void {
+    this.#cached.clear();
+    this.#fetching.clear();
+  }
+
+  #ask<Request, Reply>(message: RpcMessage<Request, Reply>, request: Request): Promise<Reply> {
+    return masterErrors(this.#tracker.ask(message, request));
+  }
+}
+
+function readable(shuffleId: number, serialized: Uint8Array): ShuffleOutputs {
+  try {
+    return deserializeStatuses(shuffleId, serialized);
+  } catch (cause) {
+    const text = `the statuses of shuffle ${shuffleId} cannot be read`;
+    throw new MasterError("METADATA_FETCH_FAILED", text, { cause, shuffleId, partition: -1 });
+  }
+}
+
+/** Stops waiting for what others may wait for, too. @throws RpcError ABORTED (rejects). */
+function abortable<Value>(
+  promise: Promise<Value>,
+  signal: AbortSignal | undefined,
+): Promise<Value> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void =>
+      reject(new RpcError("ABORTED", "given up", { cause: signal.reason }));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
+}

@@ -1,0 +1,57 @@
+/**
+ * The statuses of a shuffle in the form in which executors fetch them. A tag byte stands first:
+ *
+ *     0    the statuses follow (message SerializedMapStatuses of proto/master.proto)
+ *
+ * Places are written once and referred to by index, since many maps share few of them.
+ */
+import type { BlockManagerId } from "@bm/block";
+import { int64FromWire, int64ToWire } from "@bm/rpc";
+import { bm } from "../gen/master.js";
+import { MasterError } from "../master-error.ts";
+import { idFromWire, idToWire } from "../protocol/values.ts";
+import { MapStatus } from "./map-status.ts";
+import type { ShuffleOutputs } from "./shuffle-outputs.ts";
+
+const TAG_DIRECT = 0;
+
+/** The bytes that {@link deserializeStatuses} reads. */
+export function serializeStatuses({ numMaps, byMapIndex }: ShuffleOutputs): Uint8Array {
+  const indexes = new Map<string, number>();
+  const locations: BlockManagerId[] = [];
+  const slots = [...byMapIndex].map(([mapIndex, status]) => {
+    const { location, mapId, sizeCodes, checksum } = status;
+    let index = indexes.get(location.key);
+    if (index === undefined) {
+      index = locations.push(location) - 1;
+      indexes.set(location.key, index);
+    }
+    const ids = { mapId: int64ToWire(mapId), checksum: int64ToWire(checksum) };
+    return { mapIndex, location: index, sizeCodes, ...ids };
+  });
+  const fields = { numMaps, locations: locations.map(idToWire), slots };
+  const statuses = bm.master.SerializedMapStatuses.encode(fields).finish();
+  return Buffer.concat([Uint8Array.of(TAG_DIRECT), statuses]);
+}
+
+/** The statuses have views on `bytes`. @throws MasterError STATUSES_MALFORMED */
+export function deserializeStatuses(shuffleId: number, bytes: Uint8Array): ShuffleOutputs {
+  if (bytes[0] !== TAG_DIRECT) {
+    throw new MasterError("STATUSES_MALFORMED", `unknown tag ${bytes[0] ?? "(none)"}`);
+  }
+  try {
+    const wire = bm.master.SerializedMapStatuses.decode(bytes.subarray(1));
+    const locations = (wire.locations ?? []).map(idFromWire);
+    const statuses = (wire.slots ?? []).map((slot): [number, MapStatus] => {
+      const location = locations[slot.location ?? 0];
+      if (location === undefined) throw new RangeError(`no location ${slot.location}`);
+      const mapId = int64FromWire(slot.mapId);
+      const checksum = int64FromWire(slot.checksum);
+      const sizeCodes = slot.sizeCodes ?? new Uint8Array(0);
+      return [slot.mapIndex ?? 0, new MapStatus({ location, mapId, sizeCodes, checksum })];
+    });
+    return { shuffleId, numMaps: wire.numMaps ?? 0, byMapIndex: new Map(statuses) };
+  } catch (cause) {
+    throw new MasterError("STATUSES_MALFORMED", `statuses of shuffle ${shuffleId}`, { cause });
+  }
+}
