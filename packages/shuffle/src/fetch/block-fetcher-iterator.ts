@@ -133,8 +133,8 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
     try {
+      this.#sendRequests();
       for (;;) {
-        this.#sendRequests();
         const block = await this.#next();
         if (block === null) return;
         yield block;

@@ -12,10 +12,12 @@ type MessageOf<Name extends BlockTransferMessageName> = Extract<
   BlockTransferMessage,
   { type: Name }
 >;
-type MessageWriter<Message> = (writer: ByteWriter, message: Message) => void;
+/** Before texts, byte fields and lists. */
+const COUNT_BYTES = 4;
+const NUMBER_BYTES_MAX = 8;
+const UTF8_BYTES_PER_UNIT_MAX = 3;
 
-/** Room for the type byte, lengths and numbers of most messages, without their texts and bytes. */
-const FIXED_BYTES = 128;
+type MessageWriter<Message> = (writer: ByteWriter, message: Message) => void;
 
 /** Writers of the fields behind the type byte. */
 const WRITERS: { readonly [Name in BlockTransferMessageName]: MessageWriter<MessageOf<Name>> } = {
@@ -90,17 +92,24 @@ const WRITERS: { readonly [Name in BlockTransferMessageName]: MessageWriter<Mess
  * @throws ShuffleError MESSAGE_MALFORMED when lists that belong together differ in length.
  */
 export function encodeBlockTransferMessage(message: BlockTransferMessage): Buffer {
-  const writer = new ByteWriter(FIXED_BYTES + uploadBytes(message));
+  const writer = new ByteWriter(bytesMax(message));
   writer.writeInt8(BlockTransferMessageType[message.type]);
   const writeFields = WRITERS[message.type] as MessageWriter<BlockTransferMessage>;
   writeFields(writer, message);
   return writer.finish();
 }
 
-/** The one field that is worth a buffer of the right size from the start. */
-function uploadBytes(message: BlockTransferMessage): number {
-  if (message.type !== "UploadBlock") return 0;
-  return message.metadata.length + message.blockData.length;
+/** More than `value` can take on the wire, so that the writer never has to grow and copy. */
+function bytesMax(value: unknown): number {
+  if (typeof value === "string") return COUNT_BYTES + UTF8_BYTES_PER_UNIT_MAX * value.length;
+  if (value instanceof Uint8Array) return COUNT_BYTES + value.length;
+  if (typeof value !== "object" || value === null) return NUMBER_BYTES_MAX;
+  // Bitmaps, lists, maps of lists and plain objects; a map is written as three lists.
+  const isIterable = Array.isArray(value) || value instanceof Map;
+  const members: Iterable<unknown> = isIterable ? value : Object.values(value);
+  let bytes = 3 * COUNT_BYTES;
+  for (const member of members) bytes += bytesMax(member);
+  return bytes;
 }
 
 function writeBlockList(

@@ -1,0 +1,456 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { BlockManagerId, StorageLevel, shuffleBlockId } from "@bm/block";
+import { BytesManagedBuffer, nodePlatform, TransportConf } from "@bm/transport";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  BlockFetcherIterator,
+  IndexShuffleBlockResolver,
+  NettyBlockTransferService,
+  type NettyBlockTransferServiceOptions,
+} from "../../src/index.ts";
+import { RecordingListener } from "../fetch/recording-listener.ts";
+import { MemoryBlockManager } from "./memory-block-manager.ts";
+
+const HOST = "127.0.0.1";
+const open: (() => unknown)[] = [];
+
+afterEach(async () => {
+  for (const close of open.splice(0).toReversed()) await close();
+});
+
+describe("fetching blocks of another executor", () => {
+  it("brings shuffle blocks, whatever their order", async () => {
+    const ids = ["shuffle_1_7_0", "shuffle_1_8_0", "shuffle_1_7_1", "shuffle_1_9_5"];
+    const { manager, server, service } = await pair(contentsOf(ids));
+    const listener = await fetch(service, server, ids);
+    expect(Object.fromEntries(listener.successes)).toEqual(contentsOf(ids));
+    // Asked for map by map, and looked up in that order.
+    expect(manager.lookups).toEqual([ids[0], ids[2], ids[1], ids[3]]);
+  });
+
+  it("brings runs of shuffle blocks, also two of one map", async () => {
+    const ids = ["shuffle_1_7_0_3", "shuffle_1_8_0_3", "shuffle_1_7_5_9"];
+    const { manager, server, service } = await pair(contentsOf(ids));
+    const listener = await fetch(service, server, ids);
+    expect(Object.fromEntries(listener.successes)).toEqual(contentsOf(ids));
+    expect(manager.lookups).toEqual(ids);
+  });
+
+  it("brings blocks of all other kinds by name", async () => {
+    const ids = ["rdd_1_2", "broadcast_3_piece0", "taskresult_9", "shuffle_1_7_0"];
+    const { manager, server, service } = await pair(contentsOf(ids));
+    const listener = await fetch(service, server, ids);
+    expect(Object.fromEntries(listener.successes)).toEqual(contentsOf(ids));
+    expect(manager.lookups).toEqual(ids);
+  });
+
+  it("asks for shuffle blocks by name where the peer is old", async () => {
+    const ids = ["shuffle_1_8_0", "shuffle_1_7_0", "shuffle_1_8_1"];
+    const options = { useOldFetchProtocol: true };
+    const { manager, server, service } = await pair(contentsOf(ids), options);
+    const listener = await fetch(service, server, ids);
+    expect(listener.successes.size).toBe(3);
+    expect(manager.lookups).toEqual(ids);
+  });
+
+  it("keeps map ids above 2^53 to the last digit", async () => {
+    const ids = ["shuffle_1_9223372036854775807_0", "shuffle_1_9007199254740993_0"];
+    const { server, service } = await pair(contentsOf(ids));
+    const listener = await fetch(service, server, ids);
+    expect(Object.fromEntries(listener.successes)).toEqual(contentsOf(ids));
+  });
+
+  it("brings blocks of many sizes to the byte", async () => {
+    const contents = Object.fromEntries(
+      [1, 100, 65_536, 1_000_000, 5_000_000].map((size, map) => [
+        `shuffle_1_${map}_0`,
+        String.fromCharCode(97 + map).repeat(size),
+      ]),
+    );
+    const { server, service } = await pair(contents);
+    const listener = await fetch(service, server, Object.keys(contents));
+    expect(Object.fromEntries(listener.successes)).toEqual(contents);
+  });
+
+  it("fails a missing block and those behind it, and brings those before it", async () => {
+    const ids = ["shuffle_1_1_0", "shuffle_1_2_0", "shuffle_1_3_0"];
+    const { server, service } = await pair(contentsOf([ids[0] ?? "", ids[2] ?? ""]));
+    const listener = await fetch(service, server, ids);
+    expect([...listener.successes.keys()]).toEqual([ids[0]]);
+    expect(listener.codeOf("shuffle_1_2_0")).toBe("CHUNK_FETCH_FAILED");
+    expect(listener.failures.get("shuffle_1_2_0")?.message).toContain(
+      "org.apache.spark.storage.BlockNotFoundException: Block shuffle_1_2_0 not found",
+    );
+    expect(listener.failures.get("shuffle_1_3_0")).toBe(listener.failures.get("shuffle_1_2_0"));
+  });
+
+  it.each([
+    ["a name of no block", ["nonsense"], "Failed to parse nonsense into a block ID"],
+    ["a run of blocks by name", ["rdd_1_1", "shuffle_1_1_0_5"], "shuffle_1_1_0_5"],
+  ])("fails every block when the peer refuses %s", async (_, ids, text) => {
+    const { server, service } = await pair({});
+    const listener = await fetch(service, server, ids);
+    for (const id of ids) {
+      expect(listener.codeOf(id)).toBe("REMOTE_FAILURE");
+      expect(listener.failures.get(id)?.message).toContain(text);
+    }
+  });
+
+  it.each([
+    ["of two shuffles", ["shuffle_1_1_0", "shuffle_2_1_0"]],
+    ["of two merges", ["shuffleChunk_1_1_0_0", "shuffleChunk_1_2_0_0"]],
+    ["and runs of blocks", ["shuffle_1_1_0", "shuffle_1_1_1_3"]],
+  ])("asks nobody for shuffle blocks %s at once", async (_, ids) => {
+    const { server, service } = await pair({});
+    const listener = await fetch(service, server, ids);
+    for (const id of ids) expect(listener.codeOf(id)).toBe("BLOCK_IDS_INVALID");
+  });
+
+  it("asks for chunks of merged blocks in a message that an executor refuses", async () => {
+    const ids = ["shuffleChunk_1_0_4_0", "shuffleChunk_1_0_4_1"];
+    const { server, service } = await pair({});
+    const listener = await fetch(service, server, ids);
+    expect(listener.failures.get(ids[0] ?? "")?.message).toContain("FetchShuffleBlockChunks");
+  });
+
+  it("refuses to fetch nothing", async () => {
+    const { server, service } = await pair({});
+    expect(() => service.fetchBlocks(HOST, server.port, "2", [], new RecordingListener())).toThrow(
+      expect.objectContaining({ code: "BLOCK_IDS_INVALID" }),
+    );
+  });
+
+  it("gives one block as a promise", async () => {
+    const { server, service } = await pair({ rdd_1_2: "content" });
+    const block = await service.fetchBlockSync(HOST, server.port, "2", "rdd_1_2");
+    expect(Buffer.from(await block.bytes()).toString()).toBe("content");
+    await expect(service.fetchBlockSync(HOST, server.port, "2", "rdd_1_3")).rejects.toMatchObject({
+      code: "CHUNK_FETCH_FAILED",
+    });
+  });
+
+  it("fetches many times over one connection", async () => {
+    const ids = Array.from({ length: 50 }, (_, map) => `shuffle_1_${map}_0`);
+    const { server, service } = await pair(contentsOf(ids));
+    const listeners = await Promise.all(ids.map((id) => fetch(service, server, [id])));
+    expect(listeners.every(({ successes }) => successes.size === 1)).toBe(true);
+  });
+});
+
+describe("an executor that cannot be reached", () => {
+  it("fails every block once the retries are used up", async () => {
+    const { service } = await pair({}, { conf: conf({ "spark.shuffle.io.maxRetries": "1" }) });
+    const port = await closedPort();
+    const listener = new RecordingListener();
+    service.fetchBlocks(HOST, port, "2", ["rdd_0_0", "rdd_0_1"], listener);
+    await listener.toldOf(2);
+    expect(listener.codeOf("rdd_0_0")).toBe("CONNECT_FAILED");
+  });
+
+  it("fails its blocks at once when the driver says that it is dead", async () => {
+    const asked: string[] = [];
+    const isExecutorAlive = async (executorId: string): Promise<boolean> => {
+      asked.push(executorId);
+      return false;
+    };
+    const { service } = await pair({}, { isExecutorAlive });
+    const listener = new RecordingListener();
+    service.fetchBlocks(HOST, await closedPort(), "2", ["rdd_0_0"], listener);
+    await listener.toldOf(1);
+    expect(listener.failures.get("rdd_0_0")).toMatchObject({
+      code: "EXECUTOR_DEAD",
+      cause: { code: "CONNECT_FAILED" },
+    });
+    expect(asked).toEqual(["2"]);
+  });
+
+  it("is tried again when the driver cannot be asked", async () => {
+    let asked = 0;
+    const isExecutorAlive = (): Promise<boolean> => {
+      asked += 1;
+      return Promise.reject(new Error("no driver"));
+    };
+    const { service } = await pair({}, { isExecutorAlive });
+    const listener = new RecordingListener();
+    service.fetchBlocks(HOST, await closedPort(), "2", ["rdd_0_0"], listener);
+    await listener.toldOf(1);
+    expect(listener.codeOf("rdd_0_0")).toBe("CONNECT_FAILED");
+    expect(asked).toBe(4);
+  });
+});
+
+describe("bringing blocks to another executor", () => {
+  it("stores a small block from one message", async () => {
+    const { manager, server, service } = await pair({});
+    await upload(service, server, "rdd_1_2", "content", StorageLevel.MEMORY_AND_DISK_SER_2);
+    expect(manager.stored.get("rdd_1_2")).toEqual({
+      content: "content",
+      level: StorageLevel.MEMORY_AND_DISK_SER_2,
+    });
+  });
+
+  it("stores a large block from a stream", async () => {
+    const content = "0123456789".repeat(300_000);
+    const { manager, server, service } = await pair({}, { messageUploadBytesMax: 1_000_000 });
+    await upload(service, server, "rdd_1_2", content);
+    expect(manager.stored.get("rdd_1_2")?.content === content).toBe(true);
+  });
+
+  it("brings shuffle files as streams, however small", async () => {
+    const { manager, server, service } = await pair({});
+    await upload(service, server, "shuffle_1_2_0.data", "");
+    await upload(service, server, "shuffle_1_2_0.index", "offsets!");
+    expect(manager.stored.get("shuffle_1_2_0.data")?.content).toBe("");
+    expect(manager.stored.get("shuffle_1_2_0.index")?.content).toBe("offsets!");
+  });
+
+  it.each([
+    ["in a message", 100],
+    ["as a stream", 1],
+  ])(
+    "fails when the peer has no room for what came %s, and the connection lives on",
+    async (_, messageUploadBytesMax) => {
+      const { manager, server, service } = await pair({}, { messageUploadBytesMax });
+      manager.isFull = true;
+      await expect(upload(service, server, "rdd_1_2", "content")).rejects.toMatchObject({
+        code: "REMOTE_FAILURE",
+      });
+      manager.isFull = false;
+      await upload(service, server, "rdd_1_2", "content");
+      expect(manager.stored.size).toBe(1);
+    },
+  );
+
+  it("refuses a name of no block, and releases the data in any case", async () => {
+    const { server, service } = await pair({});
+    let released = 0;
+    const data = new BytesManagedBuffer(Buffer.from("content"));
+    data.release = () => {
+      released += 1;
+    };
+    const level = StorageLevel.MEMORY_ONLY;
+    await expect(
+      service.uploadBlock(HOST, server.port, "2", "nonsense", data, level),
+    ).rejects.toMatchObject({ code: "UNRECOGNIZED_BLOCK_ID" });
+    expect(released).toBeGreaterThan(0);
+  });
+});
+
+describe("a block transfer service", () => {
+  it("takes the next free port when its own is taken", async () => {
+    const { server: taken } = await pair({});
+    const service = await start({ port: taken.port, portMaxRetries: 5 });
+    expect(service.port).toBeGreaterThan(taken.port);
+    expect(service.port).toBeLessThanOrEqual(taken.port + 5);
+  });
+
+  it("gives up when all its ports are taken", async () => {
+    const { server: taken } = await pair({});
+    await expect(start({ port: taken.port, portMaxRetries: 0 })).rejects.toMatchObject({
+      code: "BIND_FAILED",
+    });
+  });
+
+  it.each([80, 65_536, -1, 1.5])("refuses port %s", async (port) => {
+    await expect(start({ port })).rejects.toMatchObject({ code: "OPTION_INVALID" });
+  });
+
+  it("fails what is being fetched when it is closed", async () => {
+    const silent = await silentServer();
+    const service = await start({});
+    const listener = new RecordingListener();
+    service.fetchBlocks(HOST, silent, "2", ["rdd_0_0"], listener);
+    await service.close();
+    await listener.toldOf(1);
+    expect(listener.codeOf("rdd_0_0")).toBe("FETCH_ABORTED");
+    await service.close();
+  });
+
+  it("gives up one fetch when its signal fires", async () => {
+    const silent = await silentServer();
+    const service = await start({});
+    const controller = new AbortController();
+    const fetched = service.fetchBlockSync(HOST, silent, "2", "rdd_0_0", controller);
+    controller.abort();
+    await expect(fetched).rejects.toMatchObject({ code: "FETCH_ABORTED" });
+  });
+
+  it("is of no use before it is started and after it is closed", async () => {
+    const service = new NettyBlockTransferService({ conf: conf(), appId: "app", executorId: "1" });
+    const closed = expect.objectContaining({ code: "CLOSED" });
+    expect(() => service.port).toThrow(closed);
+    await service.init(new MemoryBlockManager());
+    await expect(service.init(new MemoryBlockManager())).rejects.toThrow(closed);
+    await service.close();
+    expect(() => service.fetchBlocks(HOST, 1, "2", ["rdd_0_0"], new RecordingListener())).toThrow(
+      closed,
+    );
+    await expect(service.init(new MemoryBlockManager())).rejects.toThrow(closed);
+  });
+});
+
+describe("a shuffle from end to end", () => {
+  it("reads committed map outputs of two executors under tight limits", async () => {
+    const { files, random } = nodePlatform();
+    const root = await mkdtemp(join(tmpdir(), "shuffle-"));
+    open.push(() => rm(root, { recursive: true }));
+    const ids: BlockManagerId[] = [];
+    const resolvers: IndexShuffleBlockResolver[] = [];
+    const services: NettyBlockTransferService[] = [];
+    for (const executorId of ["1", "2"]) {
+      const localDirs = [join(root, executorId, "a"), join(root, executorId, "b")];
+      const resolver = new IndexShuffleBlockResolver({ files, random, localDirs });
+      for (let map = 0; map < 20; map += 1) await commitMap(resolver, executorId, map);
+      const manager = new MemoryBlockManager();
+      const service = await start(
+        { executorId },
+        {
+          getLocalBlockData: (id) => resolver.getBlockData(id as never),
+          putBlockData: manager.putBlockData.bind(manager),
+          putBlockDataAsStream: manager.putBlockDataAsStream.bind(manager),
+        },
+      );
+      ids.push(BlockManagerId.of(executorId, HOST, service.port));
+      resolvers.push(resolver);
+      services.push(service);
+    }
+    const [localId, farId] = ids as [BlockManagerId, BlockManagerId];
+    const iterator = new BlockFetcherIterator({
+      localId,
+      blockManager: {
+        getLocalBlockData: (id) =>
+          (resolvers[0] as IndexShuffleBlockResolver).getBlockData(id as never),
+      },
+      client: services[0] as NettyBlockTransferService,
+      blocks: [localId, farId].map((location) => ({
+        location,
+        blocks: Array.from({ length: 20 }, (_, map) => ({
+          blockId: shuffleBlockId(0, mapIdOf(location.executorId, map), 1),
+          size: 1000,
+          mapIndex: map,
+        })),
+      })),
+      random,
+      maxBytesInFlight: 4000,
+      maxReqsInFlight: 3,
+      maxBlocksInFlightPerAddress: 2,
+    });
+    const read: string[] = [];
+    for await (const { buffer, location, mapIndex } of iterator) {
+      const text = Buffer.from(await buffer.bytes()).toString();
+      expect(text).toBe(partition(location.executorId, mapIndex, 1));
+      read.push(`${location.executorId}/${mapIndex}`);
+      buffer.release();
+    }
+    expect(new Set(read).size).toBe(40);
+  });
+});
+
+function mapIdOf(executorId: string, map: number): bigint {
+  return BigInt(executorId) * 1000n + BigInt(map);
+}
+
+function partition(executorId: string, map: number, reduceId: number): string {
+  return `${executorId}/${map}/${reduceId};`.repeat(50 + map * 17);
+}
+
+async function commitMap(
+  resolver: IndexShuffleBlockResolver,
+  executorId: string,
+  map: number,
+): Promise<void> {
+  const { files } = nodePlatform();
+  const mapId = mapIdOf(executorId, map);
+  const partitions = [0, 1, 2].map((reduceId) => partition(executorId, map, reduceId));
+  const dataTempFile = await resolver.createTempFile(resolver.getDataFile(0, mapId));
+  await files.writeFile(dataTempFile, Buffer.from(partitions.join("")));
+  const lengths = partitions.map((text) => text.length);
+  await resolver.writeIndexFileAndCommit(0, mapId, { lengths, dataTempFile });
+}
+
+function contentsOf(ids: readonly string[]): Record<string, string> {
+  return Object.fromEntries(ids.map((id) => [id, `content of ${id}`]));
+}
+
+function conf(values: Readonly<Record<string, string>> = {}): TransportConf {
+  return new TransportConf("shuffle", { "spark.shuffle.io.retryWait": "0s", ...values });
+}
+
+async function start(
+  options: Partial<NettyBlockTransferServiceOptions>,
+  manager: Parameters<NettyBlockTransferService["init"]>[0] = new MemoryBlockManager(),
+): Promise<NettyBlockTransferService> {
+  const service = new NettyBlockTransferService({
+    conf: conf(),
+    appId: "app-1",
+    executorId: "1",
+    host: HOST,
+    ...options,
+  });
+  await service.init(manager);
+  open.push(() => service.close());
+  return service;
+}
+
+/** A service that holds blocks, and another to fetch from it. */
+async function pair(
+  blocks: Readonly<Record<string, string>>,
+  options: Partial<NettyBlockTransferServiceOptions> = {},
+) {
+  const manager = new MemoryBlockManager(blocks);
+  const server = await start({ executorId: "2" }, manager);
+  const service = await start(options);
+  return { manager, server, service };
+}
+
+async function fetch(
+  service: NettyBlockTransferService,
+  server: NettyBlockTransferService,
+  blockIds: readonly string[],
+): Promise<RecordingListener> {
+  const listener = new RecordingListener();
+  service.fetchBlocks(HOST, server.port, "2", blockIds, listener);
+  await listener.toldOf(blockIds.length);
+  return listener;
+}
+
+function upload(
+  service: NettyBlockTransferService,
+  server: NettyBlockTransferService,
+  blockId: string,
+  content: string,
+  level: StorageLevel = StorageLevel.MEMORY_ONLY,
+): Promise<void> {
+  const data = new BytesManagedBuffer(Buffer.from(content));
+  return service.uploadBlock(HOST, server.port, "2", blockId, data, level);
+}
+
+/** A port on which nobody listens. */
+async function closedPort(): Promise<number> {
+  const server = createServer();
+  const port = await portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/** A server that accepts and never answers. */
+async function silentServer(): Promise<number> {
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    open.push(() => socket.destroy());
+  });
+  open.push(() => server.close());
+  return portOf(server);
+}
+
+function portOf(server: Server): Promise<number> {
+  return new Promise((resolve) => {
+    server.listen(0, HOST, () => {
+      const address = server.address();
+      resolve(address !== null && typeof address === "object" ? address.port : 0);
+    });
+  });
+}
