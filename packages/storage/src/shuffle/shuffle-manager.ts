@@ -1,0 +1,124 @@
+import type { BlockManagerId } from "@bm/block";
+import type { CompressionCodec } from "@bm/codec";
+import { type MapOutputRegistry, MasterError } from "@bm/master";
+import type { BlockDataManager, BlockFetchClient, IndexShuffleBlockResolver } from "@bm/shuffle";
+import type { Platform } from "@bm/transport";
+import { StorageError } from "../storage-error.ts";
+import type { ShuffleHandle, ShuffleIdentity } from "./shuffle-handle.ts";
+import { ShuffleReader } from "./shuffle-reader.ts";
+import { SortShuffleWriter } from "./sort-shuffle-writer.ts";
+
+/** What a {@link ShuffleManager} works with, mostly parts of one block manager. */
+export interface ShuffleManagerOptions {
+  readonly localId: BlockManagerId;
+  readonly platform: Pick<Platform, "clock" | "files" | "random">;
+  readonly resolver: IndexShuffleBlockResolver;
+  readonly tracker: MapOutputRegistry;
+  readonly blockManager: Pick<BlockDataManager, "getLocalBlockData">;
+  readonly client: BlockFetchClient;
+  /** Null leaves shuffle data uncompressed (`spark.shuffle.compress`). */
+  readonly codec: CompressionCodec | null;
+  /** Buffered bytes at which a writer spills. Default: 64 MiB. */
+  readonly writerMemoryBytesMax?: number | undefined;
+  /** `spark.reducer.maxSizeInFlight`. Default: 48 MiB. */
+  readonly maxBytesInFlight?: number | undefined;
+}
+
+interface Registered {
+  readonly numMaps: number;
+  /** Map ids whose output lies in our directories. */
+  readonly mapIds: Set<bigint>;
+}
+
+/** Makes the writers and readers of one process, and cleans up after its shuffles. */
+export class ShuffleManager {
+  readonly #options: ShuffleManagerOptions;
+  readonly #shuffles = new Map<number, Registered>();
+
+  constructor(options: ShuffleManagerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Makes a shuffle known to this process and to the driver. Registering it again is harmless when
+   * it has as many maps. @throws StorageError OPTION_INVALID; MasterError (rejects).
+   */
+  async registerShuffle({ shuffleId, numMaps }: ShuffleIdentity): Promise<void> {
+    const known = this.#shuffles.get(shuffleId);
+    if (known !== undefined && known.numMaps !== numMaps) {
+      const text = `shuffle ${shuffleId} has ${known.numMaps} maps, not ${numMaps}`;
+      throw new StorageError("OPTION_INVALID", text);
+    }
+    if (known !== undefined) return;
+    this.#shuffles.set(shuffleId, { numMaps, mapIds: new Set() });
+    try {
+      await this.#options.tracker.registerShuffle(shuffleId, numMaps);
+    } catch (error) {
+      // Whoever comes second finds it registered, which is all that is wanted.
+      if (error instanceof MasterError && error.code === "SHUFFLE_REGISTERED_TWICE") return;
+      this.#shuffles.delete(shuffleId);
+      throw error;
+    }
+  }
+
+  /** The writer of one map task. `mapId` is unique among all attempts of all tasks. */
+  getWriter<Key, Value, Combined>(
+    handle: ShuffleHandle<Key, Value, Combined>,
+    mapId: bigint,
+  ): SortShuffleWriter<Key, Value, Combined> {
+    const { localId, platform, resolver, codec, writerMemoryBytesMax } = this.#options;
+    this.#remember(handle, mapId);
+    return new SortShuffleWriter({
+      handle,
+      mapId,
+      location: localId,
+      resolver,
+      files: platform.files,
+      clock: platform.clock,
+      codec,
+      memoryBytesMax: writerMemoryBytesMax,
+    });
+  }
+
+  /** A reader of the partitions from `startPartition` to before `endPartition`. */
+  getReader<Key, Value, Combined>(
+    handle: ShuffleHandle<Key, Value, Combined>,
+    startPartition: number,
+    endPartition: number,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): ShuffleReader<Key, Value, Combined> {
+    const { localId, platform, tracker, blockManager, client, codec } = this.#options;
+    return new ShuffleReader({
+      handle,
+      startPartition,
+      endPartition,
+      localId,
+      tracker,
+      blockManager,
+      client,
+      random: platform.random,
+      codec,
+      maxBytesInFlight: this.#options.maxBytesInFlight,
+      signal: options.signal,
+    });
+  }
+
+  /** Deletes the map outputs of a shuffle from our directories. True when it was known here. */
+  async unregisterShuffle(shuffleId: number): Promise<boolean> {
+    const shuffle = this.#shuffles.get(shuffleId);
+    this.#options.tracker.unregisterShuffle(shuffleId);
+    if (shuffle === undefined) return false;
+    this.#shuffles.delete(shuffleId);
+    const { resolver } = this.#options;
+    await Promise.all(
+      [...shuffle.mapIds].map((mapId) => resolver.removeDataByMap(shuffleId, mapId)),
+    );
+    return true;
+  }
+
+  #remember({ shuffleId, numMaps }: ShuffleIdentity, mapId: bigint): void {
+    const shuffle = this.#shuffles.get(shuffleId) ?? { numMaps, mapIds: new Set<bigint>() };
+    this.#shuffles.set(shuffleId, shuffle);
+    shuffle.mapIds.add(mapId);
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * Reads a range of reduce partitions: asks where the blocks are, fetches them, decompresses them and
+ * gives their records in batches, one batch per piece of data, so that no promise is made per record.
+ */
+import type { BlockManagerId } from "@bm/block";
+import type { CompressionCodec } from "@bm/codec";
+import { type MapOutputRegistry, MasterError } from "@bm/master";
+import {
+  type BlockDataManager,
+  type BlockFetchClient,
+  BlockFetcherIterator,
+  type FetchedBlock,
+  ShuffleError,
+} from "@bm/shuffle";
+import type { Random } from "@bm/transport";
+import { RecordReader } from "../serializer/record-reader.ts";
+import { StorageError } from "../storage-error.ts";
+import type { ShuffleHandle } from "./shuffle-handle.ts";
+
+export interface ShuffleReaderOptions<Key, Value, Combined> {
+  readonly handle: ShuffleHandle<Key, Value, Combined>;
+  readonly startPartition: number;
+  /** Exclusive. */
+  readonly endPartition: number;
+  readonly localId: BlockManagerId;
+  readonly tracker: MapOutputRegistry;
+  readonly blockManager: Pick<BlockDataManager, "getLocalBlockData">;
+  readonly client: BlockFetchClient;
+  readonly random: Random;
+  /** The one that the writers used; null when they did not compress. */
+  readonly codec: CompressionCodec | null;
+  /** Compressed bytes under way at a time. Default: 48 MiB. */
+  readonly maxBytesInFlight?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Figures of one reader. */
+export interface ShuffleReadMetrics {
+  readonly recordsRead: number;
+  readonly remoteBlocksFetched: number;
+  readonly localBlocksFetched: number;
+  /** Compressed bytes that came over sockets. */
+  readonly remoteBytesRead: number;
+  readonly localBytesRead: number;
+}
+
+/** See the file comment. To be read once. */
+export class ShuffleReader<Key, Value, Combined = Value> {
+  readonly #options: ShuffleReaderOptions<Key, Value, Combined>;
+  readonly #metrics = {
+    recordsRead: 0,
+    remoteBlocksFetched: 0,
+    localBlocksFetched: 0,
+    remoteBytesRead: 0,
+    localBytesRead: 0,
+  };
+
+  constructor(options: ShuffleReaderOptions<Key, Value, Combined>) {
+    this.#options = options;
+  }
+
+  get metrics(): ShuffleReadMetrics {
+    return this.#metrics;
+  }
+
+  /**
+   * The records in batches, in no particular order; keys occur as often as there are map outputs.
+   * @throws StorageError FETCH_FAILED, with the culprit, when a map output cannot be had or read.
+   */
+  async *readBatches(): AsyncGenerator<readonly (readonly [Key, Combined])[], void, void> {
+    const { signal } = this.#options;
+    try {
+      for await (const block of new BlockFetcherIterator({
+        ...this.#options,
+        blocks: await this.#locate(),
+        signal,
+      })) {
+        yield* this.#recordsOf(block);
+      }
+    } catch (error) {
+      throw asFetchFailure(error);
+    }
+  }
+
+  /** The records one by one. Convenient; `readBatches` is several times faster. */
+  async *read(): AsyncGenerator<readonly [Key, Combined], void, void> {
+    for await (const batch of this.readBatches()) yield* batch;
+  }
+
+  /**
+   * All records, combined by key with the aggregator of the shuffle; held in memory.
+   * @throws StorageError FETCH_FAILED, OPTION_INVALID without an aggregator.
+   */
+  async readCombined(): Promise<Map<Key, Combined>> {
+    const { aggregator } = this.#options.handle;
+    if (aggregator === null) {
+      throw new StorageError("OPTION_INVALID", "a shuffle without aggregator cannot be combined");
+    }
+    const result = new Map<Key, Combined>();
+    for await (const batch of this.readBatches()) {
+      for (const [key, value] of batch) {
+        const known = result.get(key);
+        result.set(key, known === undefined ? value : aggregator.merge(known, value));
+      }
+    }
+    return result;
+  }
+
+  #locate(): ReturnType<MapOutputRegistry["getMapSizesByExecutorId"]> {
+    const { tracker, handle, startPartition, endPartition, signal } = this.#options;
+    return tracker.getMapSizesByExecutorId(handle.shuffleId, startPartition, endPartition, {
+      signal,
+    });
+  }
+
+  async *#recordsOf(
+    block: FetchedBlock,
+  ): AsyncGenerator<readonly (readonly [Key, Combined])[], void, void> {
+    const { codec } = this.#options;
+    this.#count(block);
+    const decoder = codec?.createDecoder() ?? null;
+    const records = new RecordReader();
+    try {
+      for await (const piece of block.buffer.pieces()) {
+        for (const bytes of decoder === null ? [piece] : decoder.push(piece)) {
+          records.push(bytes);
+          yield this.#drain(records);
+        }
+      }
+      for (const bytes of decoder?.finish() ?? []) {
+        records.push(bytes);
+        yield this.#drain(records);
+      }
+      records.finish();
+    } catch (cause) {
+      throw unreadable(block, cause as Error);
+    } finally {
+      block.buffer.release();
+    }
+  }
+
+  #drain(records: RecordReader): (readonly [Key, Combined])[] {
+    const { key, value } = this.#options.handle.serializer;
+    const batch: (readonly [Key, Combined])[] = [];
+    while (records.nextRecord()) {
+      batch.push([key.read(records), value.read(records)]);
+      records.endRecord();
+    }
+    this.#metrics.recordsRead += batch.length;
+    return batch;
+  }
+
+  #count({ location, buffer }: FetchedBlock): void {
+    const isLocal = location.executorId === this.#options.localId.executorId;
+    if (isLocal) {
+      this.#metrics.localBlocksFetched += 1;
+      this.#metrics.localBytesRead += buffer.size;
+    } else {
+      this.#metrics.remoteBlocksFetched += 1;
+      this.#metrics.remoteBytesRead += buffer.size;
+    }
+  }
+}
+
+/** Corrupt data is the fault of the map output: making it anew is what helps. */
+function unreadable(block: FetchedBlock, cause: Error): ShuffleError {
+  const { blockId, location, mapIndex } = block;
+  const reduceId = blockId.kind === "shuffleBatch" ? blockId.startReduceId : blockId.reduceId;
+  const text = `${blockId.name} of ${location.executorId} cannot be read: ${cause.message}`;
+  return new ShuffleError("FETCH_FAILED", text, {
+    cause,
+    culprit: {
+      location,
+      shuffleId: blockId.shuffleId,
+      mapId: blockId.mapId,
+      mapIndex,
+      reduceId,
+    },
+  });
+}
+
+function asFetchFailure(error: unknown): unknown {
+  if (error instanceof ShuffleError && error.code === "FETCH_FAILED") {
+    return new StorageError("FETCH_FAILED", error.message, {
+      cause: error,
+      culprit: error.culprit,
+    });
+  }
+  if (error instanceof MasterError && error.code === "METADATA_FETCH_FAILED") {
+    return new StorageError("FETCH_FAILED", error.message, { cause: error });
+  }
+  return error;
+}

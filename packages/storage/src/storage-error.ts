@@ -1,0 +1,34 @@
+import type { FetchCulprit } from "@bm/shuffle";
+
+/** Every way in which this package fails. Codes are API; messages are for people and may change. */
+export const STORAGE_ERROR_CODES = {
+  RECORD_MALFORMED: "Bytes that were to be records do not hold whole records.",
+  PARTITION_INVALID: "A partitioner gave a partition that does not exist.",
+  WRITER_STATE: "A shuffle writer was used after its commit or its end.",
+  FETCH_FAILED: "Map output cannot be had or read; `culprit` says whose, when it is known.",
+  OPTION_INVALID: "An option or configuration value is out of its range.",
+} as const;
+
+/** A key of {@link STORAGE_ERROR_CODES}. */
+export type StorageErrorCode = keyof typeof STORAGE_ERROR_CODES;
+
+/** What goes with a {@link StorageError}. */
+export interface StorageErrorOptions {
+  readonly cause?: unknown;
+  /** With FETCH_FAILED: the map output that could not be read; null when none is known at all. */
+  readonly culprit?: FetchCulprit | null;
+}
+
+/** The only error class of this package. Test `code`; `cause` holds what led to it. */
+export class StorageError extends Error {
+  override readonly name = "StorageError";
+  readonly code: StorageErrorCode;
+  /** With FETCH_FAILED: the map output that could not be read; null when none is known at all. */
+  readonly culprit: FetchCulprit | null;
+
+  constructor(code: StorageErrorCode, message: string, options: StorageErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.culprit = options.culprit ?? null;
+  }
+}
