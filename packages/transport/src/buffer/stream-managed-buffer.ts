@@ -1,3 +1,86 @@
-// PLACEHOLDER so that others can import the index meanwhile: overwrite this file entirely.
+import { TransportError } from "../transport-error.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
-export class StreamManagedBuffer extends ManagedBuffer { readonly o: { size: number; open: () => AsyncIterable<Uint8Array> }; constructor(o: { size: number; open: () => AsyncIterable<Uint8Array> }){super();this.o=o;} get size(): number{return this.o.size} async open(): Promise<BodyReader>{ const it=this.o.open()[Symbol.asyncIterator](); return {next:async()=>{const r=await it.next(); return r.done===true?null:r.value;}, close:async()=>{ await it.return?.(); }}; } }
+
+export interface StreamManagedBufferOptions {
+  /** Exact number of bytes that the stream gives. */
+  readonly size: number;
+  /**
+   * Starts the stream; called once per reading. Each piece must stay unchanged until the second
+   * piece after it was asked for. Ending early calls the iterator's `return`.
+   */
+  readonly open: () => AsyncIterable<Uint8Array>;
+}
+
+/** A body that is produced while it is sent. Its size must be known before. */
+export class StreamManagedBuffer extends ManagedBuffer {
+  readonly size: number;
+  readonly #open: () => AsyncIterable<Uint8Array>;
+
+  constructor(options: StreamManagedBufferOptions) {
+    super();
+    this.size = options.size;
+    this.#open = options.open;
+  }
+
+  /** @throws TransportError BODY_UNAVAILABLE (rejects) when the stream cannot be started. */
+  async open(): Promise<BodyReader> {
+    try {
+      return new StreamBodyReader(this.#open()[Symbol.asyncIterator](), this.size);
+    } catch (error) {
+      throw unavailable("the stream could not be started", error);
+    }
+  }
+}
+
+class StreamBodyReader implements BodyReader {
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #size: number;
+  #givenBytes = 0;
+  #isDone = false;
+
+  constructor(source: AsyncIterator<Uint8Array>, size: number) {
+    this.#source = source;
+    this.#size = size;
+  }
+
+  async next(): Promise<Uint8Array | null> {
+    for (;;) {
+      const piece = this.#isDone ? null : await this.#pull();
+      if (piece === null) return this.#end();
+      if (piece.length > 0) return this.#counted(piece);
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    // What a source that is given up has to say interests nobody.
+    await this.#source.return?.().catch(() => {});
+  }
+
+  async #pull(): Promise<Uint8Array | null> {
+    try {
+      const step = await this.#source.next();
+      return step.done === true ? null : step.value;
+    } catch (error) {
+      this.#isDone = true;
+      throw unavailable("the stream failed", error);
+    }
+  }
+
+  #end(): null {
+    this.#isDone = true;
+    if (this.#givenBytes === this.#size) return null;
+    throw unavailable(`the stream ended after ${this.#givenBytes} of ${this.#size} bytes`);
+  }
+
+  #counted(piece: Uint8Array): Uint8Array {
+    this.#givenBytes += piece.length;
+    if (this.#givenBytes <= this.#size) return piece;
+    throw unavailable(`the stream gave more than the ${this.#size} bytes that were declared`);
+  }
+}
+
+function unavailable(message: string, cause?: unknown): TransportError {
+  return new TransportError("BODY_UNAVAILABLE", message, { cause });
+}
