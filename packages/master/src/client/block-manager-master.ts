@@ -107,7 +107,7 @@ export class BlockManagerMaster {
   async registerBlockManager(registration: BlockManagerRegistration): Promise<BlockManagerId> {
     const id = await this.#ask(RegisterBlockManager, registration);
     if (id.executorId !== INVALID_EXECUTOR_ID) return id;
-    const detail = `${registration.blockManagerId} may not register again`;
+    const detail = `${registration.blockManagerId.toString()} may not register again`;
     throw new MasterError("REGISTRATION_REFUSED", detail);
   }
 

@@ -91,7 +91,7 @@ export class MasterState {
     const isKnown = this.#infos.has(id.key);
     if (registration.isReRegister && !isAlive) {
       if (!isKnown) return BlockManagerId.of(INVALID_EXECUTOR_ID, host, port, id.topologyInfo);
-      const text = `${id} registers again, is still registered, and its executor is dead`;
+      const text = `${id.toString()} registers again, is still registered, and its executor is dead`;
       throw new MasterError("REGISTRATION_CONFLICT", text);
     }
     this.localDirs.set(executorId, registration.localDirs);
@@ -173,7 +173,9 @@ export class MasterState {
     const { clock, logger } = this.#options;
     const former = this.#idByExecutor.get(id.executorId);
     if (former !== undefined) {
-      logger.error(`two different registrations of one executor: ${former}, now ${id}`);
+      logger.error(
+        `two different registrations of one executor: ${former.toString()}, now ${id.toString()}`,
+      );
       this.removeExecutor(id.executorId);
     }
     const { maxOnHeapMemSize: maxOnHeapMem, maxOffHeapMemSize: maxOffHeapMem } = registration;

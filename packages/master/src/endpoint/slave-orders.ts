@@ -59,7 +59,7 @@ export class SlaveOrders {
     request: Request,
   ): void {
     info.slave.ask(message, request).catch((error: unknown) => {
-      this.#logger.warn(`${message.type} to ${info.id}: ${String(error)}`);
+      this.#logger.warn(`${message.type} to ${info.id.toString()}: ${String(error)}`);
     });
   }
 
@@ -72,7 +72,7 @@ export class SlaveOrders {
       return await info.slave.ask(message, request);
     } catch (error) {
       if (!(await this.#isGone(info, error))) throw error;
-      this.#logger.warn(`${message.type} to ${info.id}: ${String(error)}`);
+      this.#logger.warn(`${message.type} to ${info.id.toString()}: ${String(error)}`);
       return answerOfTheDead;
     }
   }

@@ -13,7 +13,7 @@ import {
 /** Yes or no. */
 export const flagCodec: MessageCodec<boolean> = protobufCodec(bm.master.Flag, {
   toWire: (value: boolean) => ({ value }),
-  fromWire: (wire) => wire.value ?? false,
+  fromWire: (wire) => wire.value,
 });
 
 /** One block manager. */
@@ -31,7 +31,7 @@ export const idsCodec: MessageCodec<readonly BlockManagerId[]> = protobufCodec(
 /** Several blocks. */
 export const blockIdsCodec: MessageCodec<readonly BlockId[]> = protobufCodec(bm.master.BlockIds, {
   toWire: (ids: readonly BlockId[]) => ({ names: blockNames(ids) }),
-  fromWire: (wire) => (wire.names ?? []).map(blockIdFromWire),
+  fromWire: (wire) => wire.names.map(blockIdFromWire),
 });
 
 /** One number of blocks. */
@@ -43,11 +43,11 @@ export const countCodec: MessageCodec<number> = protobufCodec(bm.master.Count, {
 /** Numbers of blocks, one per block manager. */
 export const countsCodec: MessageCodec<readonly number[]> = protobufCodec(bm.master.Counts, {
   toWire: (values: readonly number[]) => ({ values: values.map(sizeToWire) }),
-  fromWire: (wire) => (wire.values ?? []).map(sizeFromWire),
+  fromWire: (wire) => wire.values.map(sizeFromWire),
 });
 
 /** Yes or no, one per block manager. */
 export const flagsCodec: MessageCodec<readonly boolean[]> = protobufCodec(bm.master.Flags, {
   toWire: (values: readonly boolean[]) => ({ values: [...values] }),
-  fromWire: (wire) => wire.values ?? [],
+  fromWire: (wire) => wire.values,
 });

@@ -55,7 +55,7 @@ export const DecommissionBlockManagers: RpcMessage<readonly string[], boolean> =
   type: "DecommissionBlockManagers",
   request: protobufCodec(bm.master.DecommissionBlockManagers, {
     toWire: (executorIds: readonly string[]) => ({ executorIds: [...executorIds] }),
-    fromWire: (wire) => wire.executorIds ?? [],
+    fromWire: (wire) => wire.executorIds,
   }),
   reply: flagCodec,
 });

@@ -23,12 +23,12 @@ export const Heartbeat: RpcMessage<ExecutorHeartbeat, HeartbeatResponse> = defin
       blockManagerId: idToWire(blockManagerId),
     }),
     fromWire: (wire) => ({
-      executorId: wire.executorId ?? "",
+      executorId: wire.executorId,
       blockManagerId: idFromWire(wire.blockManagerId),
     }),
   }),
   reply: protobufCodec(bm.master.HeartbeatResponse, {
     toWire: (response: HeartbeatResponse) => ({ ...response }),
-    fromWire: (wire) => ({ reregisterBlockManager: wire.reregisterBlockManager ?? false }),
+    fromWire: (wire) => ({ reregisterBlockManager: wire.reregisterBlockManager }),
   }),
 });

@@ -43,7 +43,7 @@ const locationsAndStatusCodec: MessageCodec<LocationsAndStatus | null> = protobu
       return {
         locations: idsFromWire(locations),
         status: statusFromWire(status),
-        localDirs: hasLocalDirs ? (localDirs ?? []) : null,
+        localDirs: hasLocalDirs ? localDirs : null,
       };
     },
   },
@@ -67,13 +67,13 @@ export const GetLocationsMultipleBlockIds: RpcMessage<
   type: "GetLocationsMultipleBlockIds",
   request: protobufCodec(bm.master.GetLocationsMultipleBlockIds, {
     toWire: (ids: readonly BlockId[]) => ({ blockIds: blockNames(ids) }),
-    fromWire: (wire) => (wire.blockIds ?? []).map(blockIdFromWire),
+    fromWire: (wire) => wire.blockIds.map(blockIdFromWire),
   }),
   reply: protobufCodec(bm.master.LocationsOfBlocks, {
     toWire: (lists: readonly (readonly BlockManagerId[])[]) => ({
       locations: lists.map(idsToWire),
     }),
-    fromWire: (wire) => (wire.locations ?? []).map(idsFromWire),
+    fromWire: (wire) => wire.locations.map(idsFromWire),
   }),
 });
 
@@ -88,7 +88,7 @@ export const GetLocationsAndStatus: RpcMessage<LocationsAndStatusQuery, Location
       }),
       fromWire: (wire) => ({
         blockId: blockIdFromWire(wire.blockId),
-        requesterHost: wire.requesterHost ?? "",
+        requesterHost: wire.requesterHost,
       }),
     }),
     reply: locationsAndStatusCodec,

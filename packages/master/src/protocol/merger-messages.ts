@@ -19,8 +19,8 @@ export const GetShufflePushMergerLocations: RpcMessage<MergerQuery, readonly Blo
         hostsToFilter: [...hostsToFilter],
       }),
       fromWire: (wire) => ({
-        numMergersNeeded: wire.numMergersNeeded ?? 0,
-        hostsToFilter: wire.hostsToFilter ?? [],
+        numMergersNeeded: wire.numMergersNeeded,
+        hostsToFilter: wire.hostsToFilter,
       }),
     }),
     reply: idsCodec,
@@ -31,6 +31,6 @@ export const RemoveShufflePushMergerLocation: RpcMessage<string, void> = defineM
   type: "RemoveShufflePushMergerLocation",
   request: protobufCodec(bm.master.RemoveShufflePushMergerLocation, {
     toWire: (host: string) => ({ host }),
-    fromWire: (wire) => wire.host ?? "",
+    fromWire: (wire) => wire.host,
   }),
 });

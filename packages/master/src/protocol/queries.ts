@@ -33,7 +33,7 @@ export const blockStatusQueryCodec: MessageCodec<BlockStatusQuery> = protobufCod
     }),
     fromWire: (wire) => ({
       blockId: blockIdFromWire(wire.blockId),
-      askStorageEndpoints: wire.askStorageEndpoints ?? false,
+      askStorageEndpoints: wire.askStorageEndpoints,
     }),
   },
 );
@@ -51,7 +51,7 @@ export const matchingBlockIdsQueryCodec: MessageCodec<MatchingBlockIdsQuery> = p
         kinds: (filter?.kinds ?? []) as BlockIdKind[],
         namePrefix: filter?.namePrefix ?? "",
       },
-      askStorageEndpoints: askStorageEndpoints ?? false,
+      askStorageEndpoints: askStorageEndpoints,
     }),
   },
 );
@@ -59,13 +59,13 @@ export const matchingBlockIdsQueryCodec: MessageCodec<MatchingBlockIdsQuery> = p
 /** Of RemoveRdd. */
 export const rddIdCodec: MessageCodec<number> = protobufCodec(bm.master.RemoveRdd, {
   toWire: (rddId: number) => ({ rddId }),
-  fromWire: (wire) => wire.rddId ?? 0,
+  fromWire: (wire) => wire.rddId,
 });
 
 /** Of RemoveShuffle. */
 export const shuffleIdCodec: MessageCodec<number> = protobufCodec(bm.master.RemoveShuffle, {
   toWire: (shuffleId: number) => ({ shuffleId }),
-  fromWire: (wire) => wire.shuffleId ?? 0,
+  fromWire: (wire) => wire.shuffleId,
 });
 
 /** Of RemoveBroadcast. */
@@ -78,7 +78,7 @@ export const broadcastRemovalCodec: MessageCodec<BroadcastRemoval> = protobufCod
     }),
     fromWire: (wire) => ({
       broadcastId: int64FromWire(wire.broadcastId),
-      removeFromDriver: wire.removeFromDriver ?? false,
+      removeFromDriver: wire.removeFromDriver,
     }),
   },
 );

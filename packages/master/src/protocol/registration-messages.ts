@@ -52,11 +52,11 @@ const registrationCodec: MessageCodec<BlockManagerRegistration> = protobufCodec(
     }),
     fromWire: (wire) => ({
       blockManagerId: idFromWire(wire.blockManagerId),
-      localDirs: wire.localDirs ?? [],
+      localDirs: wire.localDirs,
       maxOnHeapMemSize: sizeFromWire(wire.maxOnHeapMemSize),
       maxOffHeapMemSize: sizeFromWire(wire.maxOffHeapMemSize),
       slaveEndpoint: endpointAddressFromWire(wire.slaveEndpoint),
-      isReRegister: wire.isReRegister ?? false,
+      isReRegister: wire.isReRegister,
     }),
   },
 );

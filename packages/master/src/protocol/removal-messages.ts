@@ -50,6 +50,6 @@ export const GetReplicateInfoForRDDBlocks: RpcMessage<BlockManagerId, readonly R
     }),
     reply: protobufCodec(bm.master.ReplicateInfos, {
       toWire: (orders: readonly ReplicationOrder[]) => ({ orders: orders.map(orderToWire) }),
-      fromWire: (wire) => (wire.orders ?? []).map(orderFromWire),
+      fromWire: (wire) => wire.orders.map(orderFromWire),
     }),
   });

@@ -1,4 +1,7 @@
-/** What a block manager's endpoint is asked. Where the master has a message of the same type, the request is the same. */
+/**
+ * What a block manager's endpoint is asked. Where the master has a message of the same type, the
+ * request is the same.
+ */
 import type { BlockId, BlockStatus } from "@bm/block";
 import { defineMessage, type MessageCodec, protobufCodec, type RpcMessage } from "@bm/rpc";
 import { bm } from "../gen/master.js";
@@ -19,7 +22,7 @@ import { blockIdFromWire, statusFromWire, statusToWire } from "./values.ts";
 
 const textRowsCodec: MessageCodec<readonly string[]> = protobufCodec(bm.master.TextRows, {
   toWire: (rows: readonly string[]) => ({ rows: [...rows] }),
-  fromWire: (wire) => wire.rows ?? [],
+  fromWire: (wire) => wire.rows,
 });
 
 /** Drops a block and tells the master. Answers true. */

@@ -58,7 +58,7 @@ const memoryStatusesCodec: MessageCodec<readonly MemoryStatus[]> = protobufCodec
       })),
     }),
     fromWire: (wire) =>
-      (wire.entries ?? []).map((entry) => ({
+      wire.entries.map((entry) => ({
         blockManagerId: idFromWire(entry.blockManagerId),
         maxMem: sizeFromWire(entry.maxMem),
         remainingMem: Number(int64FromWire(entry.remainingMem)),
@@ -81,7 +81,7 @@ const storageStatusesCodec: MessageCodec<readonly StorageStatus[]> = protobufCod
       })),
     }),
     fromWire: (wire) =>
-      (wire.entries ?? []).map((entry) => ({
+      wire.entries.map((entry) => ({
         blockManagerId: idFromWire(entry.blockManagerId),
         maxOnHeapMem: sizeFromWire(entry.maxOnHeapMem),
         maxOffHeapMem: sizeFromWire(entry.maxOffHeapMem),
@@ -103,7 +103,7 @@ const blockStatusesCodec: MessageCodec<readonly BlockStatusAt[]> = protobufCodec
       })),
     }),
     fromWire: (wire) =>
-      (wire.entries ?? []).map(({ blockManagerId, status }) => ({
+      wire.entries.map(({ blockManagerId, status }) => ({
         blockManagerId: idFromWire(blockManagerId),
         status: status ? statusFromWire(status) : null,
       })),

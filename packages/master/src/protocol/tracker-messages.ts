@@ -55,7 +55,7 @@ const registrationCodec: MessageCodec<ShuffleRegistration> = protobufCodec(
   bm.master.RegisterShuffle,
   {
     toWire: ({ shuffleId, numMaps }: ShuffleRegistration) => ({ shuffleId, numMaps }),
-    fromWire: (wire) => ({ shuffleId: wire.shuffleId ?? 0, numMaps: wire.numMaps ?? 0 }),
+    fromWire: (wire) => ({ shuffleId: wire.shuffleId, numMaps: wire.numMaps }),
   },
 );
 
@@ -73,8 +73,8 @@ const outputCodec: MessageCodec<MapOutputRegistration> = protobufCodec(
       },
     }),
     fromWire: ({ shuffleId, mapIndex, status }) => ({
-      shuffleId: shuffleId ?? 0,
-      mapIndex: mapIndex ?? 0,
+      shuffleId: shuffleId,
+      mapIndex: mapIndex,
       status: new MapStatus({
         location: idFromWire(status?.location),
         mapId: int64FromWire(status?.mapId),
@@ -92,8 +92,8 @@ const lossCodec: MessageCodec<MapOutputLoss> = protobufCodec(bm.master.Unregiste
     location: idToWire(location),
   }),
   fromWire: (wire) => ({
-    shuffleId: wire.shuffleId ?? 0,
-    mapIndex: wire.mapIndex ?? 0,
+    shuffleId: wire.shuffleId,
+    mapIndex: wire.mapIndex,
     location: idFromWire(wire.location),
   }),
 });
@@ -106,7 +106,7 @@ export const GetMapOutputStatuses: RpcMessage<number, StatusesAtEpoch> = defineM
     toWire: ({ epoch, serialized }: StatusesAtEpoch) => ({ epoch: sizeToWire(epoch), serialized }),
     fromWire: (wire) => ({
       epoch: sizeFromWire(wire.epoch),
-      serialized: wire.serialized ?? NO_BYTES,
+      serialized: wire.serialized,
     }),
   }),
 });
@@ -123,8 +123,8 @@ export const GetMapAndMergeResultStatuses: RpcMessage<number, MergedStatusesAtEp
       }),
       fromWire: (wire) => ({
         epoch: sizeFromWire(wire.epoch),
-        serializedMapStatuses: wire.serializedMapStatuses ?? NO_BYTES,
-        serializedMergeStatuses: wire.serializedMergeStatuses ?? NO_BYTES,
+        serializedMapStatuses: wire.serializedMapStatuses,
+        serializedMergeStatuses: wire.serializedMergeStatuses,
       }),
     }),
   });

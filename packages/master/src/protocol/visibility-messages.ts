@@ -46,6 +46,6 @@ export const UpdateRDDBlockVisibility: RpcMessage<TaskVisibility, void> = define
   type: "UpdateRDDBlockVisibility",
   request: protobufCodec(bm.master.UpdateRDDBlockVisibility, {
     toWire: ({ taskId, visible }: TaskVisibility) => ({ taskId: int64ToWire(taskId), visible }),
-    fromWire: (wire) => ({ taskId: int64FromWire(wire.taskId), visible: wire.visible ?? false }),
+    fromWire: (wire) => ({ taskId: int64FromWire(wire.taskId), visible: wire.visible }),
   }),
 });

@@ -89,7 +89,8 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
   /** Follows map output that was moved. The epoch stays: who asks the old place asks here again. */
   updateMapOutput(shuffleId: number, mapId: bigint, location: BlockManagerId): void {
     if (this.#shuffles.get(shuffleId)?.move(mapId, location)) return;
-    this.#logger.warn(`output of unknown map ${mapId} of shuffle ${shuffleId} moved: ${location}`);
+    const what = `map ${mapId} of shuffle ${shuffleId}`;
+    this.#logger.warn(`output of unknown ${what} moved to ${location.toString()}`);
   }
 
   unregisterShuffle(shuffleId: number): void {

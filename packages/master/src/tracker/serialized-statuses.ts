@@ -41,8 +41,8 @@ export function deserializeStatuses(shuffleId: number, bytes: Uint8Array): Shuff
   }
   try {
     const wire = bm.master.SerializedMapStatuses.decode(bytes.subarray(1));
-    const locations = (wire.locations ?? []).map(idFromWire);
-    const statuses = (wire.slots ?? []).map((slot): [number, MapStatus] => {
+    const locations = wire.locations.map(idFromWire);
+    const statuses = wire.slots.map((slot): [number, MapStatus] => {
       const location = locations[slot.location ?? 0];
       if (location === undefined) throw new RangeError(`no location ${slot.location}`);
       const mapId = int64FromWire(slot.mapId);
@@ -50,7 +50,7 @@ export function deserializeStatuses(shuffleId: number, bytes: Uint8Array): Shuff
       const sizeCodes = slot.sizeCodes ?? new Uint8Array(0);
       return [slot.mapIndex ?? 0, new MapStatus({ location, mapId, sizeCodes, checksum })];
     });
-    return { shuffleId, numMaps: wire.numMaps ?? 0, byMapIndex: new Map(statuses) };
+    return { shuffleId, numMaps: wire.numMaps, byMapIndex: new Map(statuses) };
   } catch (cause) {
     throw new MasterError("STATUSES_MALFORMED", `statuses of shuffle ${shuffleId}`, { cause });
   }

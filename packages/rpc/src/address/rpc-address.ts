@@ -37,7 +37,11 @@ export function formatRpcAddress({ host, port }: RpcAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** @returns `address`. @throws RpcError ADDRESS_INVALID - no host, or a port outside 1 to 65535. */
+/**
+ * Judges an address that is to be connected to.
+ * @returns `address`.
+ * @throws RpcError ADDRESS_INVALID - no host, or a port outside 1 to 65535.
+ */
 export function checkRpcAddress(address: RpcAddress): RpcAddress {
   const { host, port } = address;
   if (host === "" || !Number.isInteger(port) || port < 1 || port > PORT_MAX) {

@@ -33,14 +33,14 @@ export class RpcConf {
 
 function messageBytes(values: RpcConfValues): number {
   const key = "spark.rpc.message.maxSize";
-  const bytes = checked(key, () => parseByteSize(withUnit(values[key] ?? "128", "m")));
+  const bytes = checked(key, () => parseByteSize(values[key] ?? "128", "MiB"));
   if (bytes >= 1 && bytes <= INT_MAX) return bytes;
   throw new RpcError("OPTION_INVALID", `${key}: ${bytes} bytes`);
 }
 
 /** A bare number is in seconds. */
 function duration(key: string, text: string): number {
-  const durationMs = checked(key, () => parseDurationMs(withUnit(text, "s")));
+  const durationMs = checked(key, () => parseDurationMs(text, "s"));
   if (durationMs > 0) return durationMs;
   throw new RpcError("OPTION_INVALID", `${key}: ${text} is no positive time`);
 }
@@ -50,10 +50,6 @@ function integer(values: RpcConfValues, key: string, fallback: number): number {
   const value = text === undefined ? fallback : Number(text);
   if (Number.isInteger(value) && value >= 1) return value;
   throw new RpcError("OPTION_INVALID", `${key}: ${text} is no positive integer`);
-}
-
-function withUnit(text: string, unit: string): string {
-  return /^\s*\d+\s*$/.test(text) ? `${text.trim()}${unit}` : text;
 }
 
 function checked<Value>(key: string, parse: () => Value): Value {

@@ -30,39 +30,60 @@ export function askOnce<Reply>(
   limits: AskLimits,
   start: (outcome: Outcome<Reply>) => () => void,
 ): Promise<Reply> {
-  const { clock, timeoutMs, signal, label } = limits;
+  const { signal, label } = limits;
   if (signal?.aborted) return Promise.reject(aborted(label, signal));
   return new Promise((resolve, reject) => {
-    let timer: Timer | null = null;
-    let isEnded = false;
-    const end = (): void => {
-      isEnded = true;
-      timer?.cancel();
-      signal?.removeEventListener("abort", onAbort);
-    };
-    const forget = start({
-      resolve: (reply) => {
-        end();
-        resolve(reply);
-      },
-      reject: (error) => {
-        end();
-        reject(error);
-      },
-    });
-    const giveUp = (error: RpcError): void => {
-      end();
-      forget();
-      reject(error);
-    };
-    const onAbort = (): void => giveUp(aborted(label, signal));
-    if (isEnded) return;
-
-    signal?.addEventListener("abort", onAbort, { once: true });
-    if (timeoutMs !== Infinity) {
-      timer = clock.setTimer(timeoutMs, () => giveUp(timedOut(label, timeoutMs)));
-    }
+    const pending = new PendingAsk(limits, { resolve, reject });
+    pending.waitFor(start(pending));
   });
+}
+
+class PendingAsk<Reply> implements Outcome<Reply> {
+  readonly #limits: AskLimits;
+  readonly #promise: Outcome<Reply>;
+  #isEnded = false;
+  #timer: Timer | null = null;
+  #forget: (() => void) | null = null;
+  readonly #onAbort = (): void => {
+    const { label, signal } = this.#limits;
+    this.#giveUp(aborted(label, signal));
+  };
+
+  constructor(limits: AskLimits, promise: Outcome<Reply>) {
+    this.#limits = limits;
+    this.#promise = promise;
+  }
+
+  resolve(reply: Reply): void {
+    this.#end();
+    this.#promise.resolve(reply);
+  }
+
+  reject(error: RpcError): void {
+    this.#end();
+    this.#promise.reject(error);
+  }
+
+  /** From now on the limits hold. */
+  waitFor(forget: () => void): void {
+    if (this.#isEnded) return;
+    const { clock, signal, timeoutMs, label } = this.#limits;
+    this.#forget = forget;
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (timeoutMs === Infinity) return;
+    this.#timer = clock.setTimer(timeoutMs, () => this.#giveUp(timedOut(label, timeoutMs)));
+  }
+
+  #giveUp(error: RpcError): void {
+    this.#forget?.();
+    this.reject(error);
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#timer?.cancel();
+    this.#limits.signal?.removeEventListener("abort", this.#onAbort);
+  }
 }
 
 function aborted(label: string, signal: AbortSignal | undefined): RpcError {

@@ -70,7 +70,7 @@ export abstract class RpcEndpoint {
       throw new RpcError("OPTION_INVALID", `two handlers for ${message.type}`);
     }
     this.#handlers.set(message.type, {
-      message: message as RpcMessage<unknown, unknown>,
+      message,
       handle: (request, call) => handler(request as Request, call),
     });
   }

@@ -60,7 +60,7 @@ export class Dispatcher implements Courier {
   /** Refuses everything from now on; resolves when every endpoint has handled what it had. */
   async stopAll(): Promise<void> {
     this.#isStopped = true;
-    for (const name of [...this.#inboxes.keys()]) void this.stop(name);
+    for (const name of this.#inboxes.keys()) void this.stop(name);
     await Promise.all([...this.#stopping].map((inbox) => inbox.stopped));
   }
 

@@ -175,7 +175,7 @@ export class Outbox {
   }
 }
 
-/** @throws RpcError MESSAGE_TOO_LARGE */
+/** Judges the size of a payload. @throws RpcError MESSAGE_TOO_LARGE */
 export function checkMessageBytes(what: string, payloadBytes: number, bytesMax: number): void {
   if (payloadBytes <= bytesMax) return;
   const detail = `${what} has ${payloadBytes} bytes, spark.rpc.message.maxSize allows ${bytesMax}`;

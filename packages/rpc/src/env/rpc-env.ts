@@ -25,6 +25,7 @@ import type { Courier } from "../endpoint/courier.ts";
 import type { InboxLimits } from "../endpoint/inbox.ts";
 import type { RpcEndpoint } from "../endpoint/rpc-endpoint.ts";
 import { RpcEndpointRef } from "../endpoint/rpc-endpoint-ref.ts";
+import { RpcError } from "../rpc-error.ts";
 import { Dispatcher, envStopped } from "./dispatcher.ts";
 import { EnvRpcHandler } from "./env-rpc-handler.ts";
 import { fromTransportError } from "./from-transport-error.ts";
@@ -137,9 +138,7 @@ export class RpcEnv {
    * @throws RpcError ADDRESS_INVALID
    */
   endpointRef(address: RpcAddress | null, name: string): RpcEndpointRef {
-    const isOwn =
-      address === null || (this.#address !== null && equalRpcAddresses(address, this.#address));
-    if (isOwn) return this.#createRef(this.#address, name, this.#dispatcher);
+    if (this.#isOwn(address)) return this.#createRef(this.#address, name, this.#dispatcher);
     return this.#createRef(address, name, this.#outbox.courierTo(checkRpcAddress(address)));
   }
 
@@ -151,9 +150,13 @@ export class RpcEnv {
   /**
    * Ends an endpoint of this environment: it takes no more messages, handles those it has, and
    * resolves after `onStop`. An endpoint that is gone already is no error.
+   * @throws RpcError ADDRESS_INVALID - the endpoint belongs to another environment (rejects).
    */
-  stop(ref: RpcEndpointAddress): Promise<void> {
-    return this.#dispatcher.stop(ref.name);
+  async stop({ address, name }: RpcEndpointAddress): Promise<void> {
+    if (!this.#isOwn(address)) {
+      throw new RpcError("ADDRESS_INVALID", `${name} belongs to another environment`);
+    }
+    await this.#dispatcher.stop(name);
   }
 
   /**
@@ -210,6 +213,11 @@ export class RpcEnv {
       throw fromTransportError(error, `${host}:${port}`);
     }
     this.#address = { host: options.advertisedHost ?? host, port: this.#server.port };
+  }
+
+  #isOwn(address: RpcAddress | null): address is null {
+    if (address === null) return true;
+    return this.#address !== null && equalRpcAddresses(address, this.#address);
   }
 
   #createRef(address: RpcAddress | null, name: string, courier: Courier): RpcEndpointRef {

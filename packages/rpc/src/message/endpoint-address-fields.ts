@@ -8,7 +8,10 @@ export interface EndpointAddressFields {
   readonly name?: string | null;
 }
 
-/** @throws RpcError ADDRESS_MISSING - the endpoint cannot be reached from another process. */
+/**
+ * The fields of a reference.
+ * @throws RpcError ADDRESS_MISSING - the endpoint cannot be reached from another process.
+ */
 export function endpointAddressToWire(endpoint: RpcEndpointAddress): {
   host: string;
   port: number;
