@@ -30,7 +30,7 @@ export interface BlockFetchClient {
     blockIds: readonly string[],
     listener: BlockFetchingListener,
     options?: { readonly signal?: AbortSignal | undefined },
-  ): void;
+  ): Promise<void>;
 }
 
 /** Options of {@link BlockFetcherIterator}. */
@@ -202,11 +202,19 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
         if (block !== undefined) this.#fail(fetchFailed(location, block, error));
       },
     };
+    void this.#fetch(request, [...missing.keys()], listener);
+  }
+
+  /** Never rejects. A client that refuses as a whole fails the first block, and with it the reading. */
+  async #fetch(
+    { blocks, location }: FetchRequest,
+    names: readonly string[],
+    listener: BlockFetchingListener,
+  ): Promise<void> {
+    const { host, port, executorId } = location;
+    const { signal } = this.#ended;
     try {
-      const { host, port, executorId } = location;
-      const { signal } = this.#ended;
-      const names = [...missing.keys()];
-      this.#options.client.fetchBlocks(host, port, executorId, names, listener, { signal });
+      await this.#options.client.fetchBlocks(host, port, executorId, names, listener, { signal });
     } catch (error) {
       const [block] = blocks;
       if (block !== undefined) this.#fail(fetchFailed(location, block, error as Error));

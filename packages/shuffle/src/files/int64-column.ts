@@ -2,9 +2,10 @@
 import { type Int64, readInt64, writeInt64 } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
 
+/** Bytes of one value. */
 export const INT64_BYTES = 8;
 
-/** `values` one after the other. */
+/** The values one after the other, in a new buffer. */
 export function encodeInt64Column(values: readonly number[]): Buffer {
   const bytes = Buffer.allocUnsafe(values.length * INT64_BYTES);
   let at = 0;

@@ -45,10 +45,6 @@ export interface NettyBlockTransferServiceOptions {
   readonly portMaxRetries?: number | undefined;
   /** Blocks above this many bytes are uploaded as a stream. Default: 200 MiB. */
   readonly messageUploadBytesMax?: number | undefined;
-  /** `spark.shuffle.useOldFetchProtocol`. Default: false. */
-  readonly useOldFetchProtocol?: boolean | undefined;
-  /** `spark.shuffle.sasl.enableRetries`. Default: false. */
-  readonly retryAuthentication?: boolean | undefined;
   /** Scala version of JVM peers, which shows in upload metadata. Default: 2.13. */
   readonly scalaVersion?: ScalaVersion | undefined;
   /**
@@ -132,19 +128,21 @@ export class NettyBlockTransferService {
 
   /**
    * Fetches blocks of an executor. `listener` is told about each distinct id exactly once, also when
-   * the service is closed meanwhile or the fetch is aborted (FETCH_ABORTED).
-   * @throws ShuffleError BLOCK_IDS_INVALID for no ids, CLOSED.
+   * the service is closed meanwhile or the fetch is aborted (FETCH_ABORTED). Resolves once it was
+   * told of all.
+   * @throws ShuffleError BLOCK_IDS_INVALID for no ids, CLOSED; the listener hears nothing (rejects).
    */
-  fetchBlocks(
+  async fetchBlocks(
     host: string,
     port: number,
     executorId: string,
     blockIds: readonly string[],
     listener: BlockFetchingListener,
     options: FetchOptions = {},
-  ): void {
+  ): Promise<void> {
     const { clients } = this.#use();
-    const { appId, conf, retryAuthentication, useOldFetchProtocol } = this.#options;
+    const { appId, conf } = this.#options;
+    const { useOldFetchProtocol } = conf;
     const fetcher = new RetryingBlockFetcher({
       blockIds,
       listener,
@@ -155,14 +153,15 @@ export class NettyBlockTransferService {
       },
       maxRetries: conf.maxRetries,
       retryWaitMs: conf.retryWaitMs,
-      retryAuthentication,
+      retryAuthentication: conf.saslRetriesEnabled,
       clock: this.#platform.clock,
       random: this.#platform.random,
       logger: this.#logger,
       signal: options.signal,
     });
     this.#fetchers.add(fetcher);
-    void fetcher.run().then(() => this.#fetchers.delete(fetcher));
+    await fetcher.run();
+    this.#fetchers.delete(fetcher);
   }
 
   /**
@@ -181,7 +180,7 @@ export class NettyBlockTransferService {
         onBlockFetchSuccess: (_blockId, data) => resolve(data),
         onBlockFetchFailure: (_blockId, error) => reject(error),
       };
-      this.fetchBlocks(host, port, executorId, [blockId], listener, options);
+      this.fetchBlocks(host, port, executorId, [blockId], listener, options).catch(reject);
     });
   }
 

@@ -212,9 +212,7 @@ describe("BlockFetcherIterator", () => {
 
   it("says when its client refuses to fetch", async () => {
     const client: BlockFetchClient = {
-      fetchBlocks: () => {
-        throw new ShuffleError("CLOSED", "closed");
-      },
+      fetchBlocks: () => Promise.reject(new ShuffleError("CLOSED", "closed")),
     };
     const { iterator } = reader({ blocks: [{ location: FAR, blocks: [block(1, 10)] }], client });
     expect(await failureOf(iterator)).toMatchObject({
@@ -366,14 +364,14 @@ class TestClient implements BlockFetchClient {
   answerAtOnce = false;
   bytesAskedFor = 0;
 
-  fetchBlocks(
+  async fetchBlocks(
     _host: string,
     port: number,
     _executorId: string,
     blockIds: readonly string[],
     listener: BlockFetchingListener,
     options: { readonly signal?: AbortSignal | undefined } = {},
-  ): void {
+  ): Promise<void> {
     const request = new TestRequest(port, blockIds, listener, options.signal, this.released);
     this.requests.push(request);
     for (const blockId of blockIds) this.bytesAskedFor += this.sizes.get(blockId) ?? 0;

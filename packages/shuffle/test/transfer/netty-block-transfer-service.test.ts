@@ -49,7 +49,7 @@ describe("fetching blocks of another executor", () => {
 
   it("asks for shuffle blocks by name where the peer is old", async () => {
     const ids = ["shuffle_1_8_0", "shuffle_1_7_0", "shuffle_1_8_1"];
-    const options = { useOldFetchProtocol: true };
+    const options = { conf: conf({ "spark.shuffle.useOldFetchProtocol": "true" }) };
     const { manager, server, service } = await pair(contentsOf(ids), options);
     const listener = await fetch(service, server, ids);
     expect(listener.successes.size).toBe(3);
@@ -118,9 +118,9 @@ describe("fetching blocks of another executor", () => {
 
   it("refuses to fetch nothing", async () => {
     const { server, service } = await pair({});
-    expect(() => service.fetchBlocks(HOST, server.port, "2", [], new RecordingListener())).toThrow(
-      expect.objectContaining({ code: "BLOCK_IDS_INVALID" }),
-    );
+    await expect(
+      service.fetchBlocks(HOST, server.port, "2", [], new RecordingListener()),
+    ).rejects.toMatchObject({ code: "BLOCK_IDS_INVALID" });
   });
 
   it("gives one block as a promise", async () => {
@@ -145,8 +145,8 @@ describe("an executor that cannot be reached", () => {
     const { service } = await pair({}, { conf: conf({ "spark.shuffle.io.maxRetries": "1" }) });
     const port = await closedPort();
     const listener = new RecordingListener();
-    service.fetchBlocks(HOST, port, "2", ["rdd_0_0", "rdd_0_1"], listener);
-    await listener.toldOf(2);
+    await service.fetchBlocks(HOST, port, "2", ["rdd_0_0", "rdd_0_1"], listener);
+    expect(listener.told).toBe(2);
     expect(listener.codeOf("rdd_0_0")).toBe("CONNECT_FAILED");
   });
 
@@ -158,8 +158,7 @@ describe("an executor that cannot be reached", () => {
     };
     const { service } = await pair({}, { isExecutorAlive });
     const listener = new RecordingListener();
-    service.fetchBlocks(HOST, await closedPort(), "2", ["rdd_0_0"], listener);
-    await listener.toldOf(1);
+    await service.fetchBlocks(HOST, await closedPort(), "2", ["rdd_0_0"], listener);
     expect(listener.failures.get("rdd_0_0")).toMatchObject({
       code: "EXECUTOR_DEAD",
       cause: { code: "CONNECT_FAILED" },
@@ -175,8 +174,7 @@ describe("an executor that cannot be reached", () => {
     };
     const { service } = await pair({}, { isExecutorAlive });
     const listener = new RecordingListener();
-    service.fetchBlocks(HOST, await closedPort(), "2", ["rdd_0_0"], listener);
-    await listener.toldOf(1);
+    await service.fetchBlocks(HOST, await closedPort(), "2", ["rdd_0_0"], listener);
     expect(listener.codeOf("rdd_0_0")).toBe("CONNECT_FAILED");
     expect(asked).toBe(4);
   });
@@ -262,9 +260,9 @@ describe("a block transfer service", () => {
     const silent = await silentServer();
     const service = await start({});
     const listener = new RecordingListener();
-    service.fetchBlocks(HOST, silent, "2", ["rdd_0_0"], listener);
+    const fetched = service.fetchBlocks(HOST, silent, "2", ["rdd_0_0"], listener);
     await service.close();
-    await listener.toldOf(1);
+    await fetched;
     expect(listener.codeOf("rdd_0_0")).toBe("FETCH_ABORTED");
     await service.close();
   });
@@ -285,9 +283,10 @@ describe("a block transfer service", () => {
     await service.init(new MemoryBlockManager());
     await expect(service.init(new MemoryBlockManager())).rejects.toThrow(closed);
     await service.close();
-    expect(() => service.fetchBlocks(HOST, 1, "2", ["rdd_0_0"], new RecordingListener())).toThrow(
-      closed,
-    );
+    await expect(
+      service.fetchBlocks(HOST, 1, "2", ["rdd_0_0"], new RecordingListener()),
+    ).rejects.toThrow(closed);
+    await expect(service.fetchBlockSync(HOST, 1, "2", "rdd_0_0")).rejects.toThrow(closed);
     await expect(service.init(new MemoryBlockManager())).rejects.toThrow(closed);
   });
 });
@@ -412,7 +411,7 @@ async function fetch(
   blockIds: readonly string[],
 ): Promise<RecordingListener> {
   const listener = new RecordingListener();
-  service.fetchBlocks(HOST, server.port, "2", blockIds, listener);
+  await service.fetchBlocks(HOST, server.port, "2", blockIds, listener);
   await listener.toldOf(blockIds.length);
   return listener;
 }
