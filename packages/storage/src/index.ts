@@ -1,4 +1,13 @@
 /** Stores for blocks, the block manager, and the sort shuffle on top of them. See README.md. */
+export {
+  BlockManager,
+  type BlockManagerMetrics,
+  type BlockManagerOptions,
+  type PutOptions,
+} from "./block-manager/block-manager.ts";
+export { DiskBlockManager, type DiskBlockManagerOptions } from "./disk/disk-block-manager.ts";
+export { DiskStore } from "./disk/disk-store.ts";
+export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";
 export { RecordReader } from "./serializer/record-reader.ts";
 export { RecordWriter } from "./serializer/record-writer.ts";
 export {

@@ -2,6 +2,13 @@ import type { FetchCulprit } from "@bm/shuffle";
 
 /** Every way in which this package fails. Codes are API; messages are for people and may change. */
 export const STORAGE_ERROR_CODES = {
+  NO_LOCAL_DIR: "None of the directories for blocks can be used.",
+  DISK_FULL: "There is no room on the disk; nothing was left behind.",
+  BLOCK_NOT_FOUND: "The block is not here.",
+  BLOCK_NOT_STORED: "There is no room to keep the block.",
+  BLOCK_BUSY: "The block is in use and cannot be moved now.",
+  LEVEL_INVALID: "The storage level keeps a block nowhere.",
+  CLOSED: "The block manager was used after it was closed.",
   RECORD_MALFORMED: "Bytes that were to be records do not hold whole records.",
   PARTITION_INVALID: "A partitioner gave a partition that does not exist.",
   WRITER_STATE: "A shuffle writer was used after its commit or its end.",

@@ -10,7 +10,8 @@ import { SortShuffleWriter } from "./sort-shuffle-writer.ts";
 
 /** What a {@link ShuffleManager} works with, mostly parts of one block manager. */
 export interface ShuffleManagerOptions {
-  readonly localId: BlockManagerId;
+  /** Who we are for others; asked anew each time, because registration adds the topology. */
+  readonly localId: () => BlockManagerId;
   readonly platform: Pick<Platform, "clock" | "files" | "random">;
   readonly resolver: IndexShuffleBlockResolver;
   readonly tracker: MapOutputRegistry;
@@ -71,7 +72,7 @@ export class ShuffleManager {
     return new SortShuffleWriter({
       handle,
       mapId,
-      location: localId,
+      location: localId(),
       resolver,
       files: platform.files,
       clock: platform.clock,
@@ -92,7 +93,7 @@ export class ShuffleManager {
       handle,
       startPartition,
       endPartition,
-      localId,
+      localId: localId(),
       tracker,
       blockManager,
       client,

@@ -145,7 +145,7 @@ describe("a sort shuffle", () => {
     const { files, random } = platform;
     const resolver = new IndexShuffleBlockResolver({ files, random, localDirs: [directory] });
     return new ShuffleManager({
-      localId: LOCATION,
+      localId: () => LOCATION,
       platform,
       resolver,
       tracker,
