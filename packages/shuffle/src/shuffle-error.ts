@@ -12,7 +12,7 @@ export const SHUFFLE_ERROR_CODES = {
   BLOCK_NOT_STORED: "An uploaded block was not kept, mostly for want of space.",
   STREAM_HANDLE_INVALID: "The answer to a request for blocks does not fit the request.",
   FETCH_FAILED: "A block could not be fetched; `culprit` says which and from where.",
-  FETCH_ABORTED: "The caller gave the fetch up, or the service was closed.",
+  FETCH_ABORTED: "The caller gave a fetch or an upload up, or the service was closed.",
   EXECUTOR_DEAD: "The executor that holds the blocks is gone for good.",
   INDEX_INVALID:
     "An index or checksum file is cut short, out of order, or does not fit its data file.",

@@ -19,11 +19,12 @@ import { type RetryCause, retryCauseOf } from "./retry-cause.ts";
 
 /**
  * Begins one attempt: asks for `blockIds` and tells `listener` about each. A rejection says that the
- * attempt could not begin.
+ * attempt could not begin. Once `signal` fires nobody waits for it any more.
  */
 export type StartFetch = (
   blockIds: readonly string[],
   listener: BlockFetchingListener,
+  signal: AbortSignal,
 ) => Promise<void>;
 
 /** What {@link RetryingBlockFetcher} needs. */
@@ -114,7 +115,7 @@ export class RetryingBlockFetcher {
       };
       this.#current = attempt;
       this.#options
-        .start([...this.#outstanding], attempt)
+        .start([...this.#outstanding], attempt, this.#aborted.signal)
         .catch((error: unknown) => this.#endAttempt(attempt, error as Error));
     });
   }
@@ -182,7 +183,7 @@ export class RetryingBlockFetcher {
     }
   }
 
-  /** A listener that throws must not keep the others blocks from being told. */
+  /** A listener that throws must not keep the other blocks from being told. */
   #tell(call: () => void): void {
     try {
       call();

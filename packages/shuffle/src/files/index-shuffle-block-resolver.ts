@@ -25,9 +25,9 @@ import {
   silentLogger,
 } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
-import { decodeInt64Column, encodeInt64Column } from "./int64-column.ts";
+import { encodeChecksums, readChecksumFile } from "./checksum-file.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { readShuffleSegment, ShuffleIndexFile } from "./shuffle-index-file.ts";
+import { indexFileBytes, readShuffleSegment, ShuffleIndexFile } from "./shuffle-index-file.ts";
 
 /** Options of {@link IndexShuffleBlockResolver}. */
 export interface IndexShuffleBlockResolverOptions {
@@ -125,12 +125,17 @@ export class IndexShuffleBlockResolver {
    * @throws ShuffleError COMMIT_INVALID when the lengths do not fit the temporary file, INDEX_INVALID
    *   for lengths out of range; TransportError FILE_FAILED (rejects).
    */
-  writeIndexFileAndCommit(
+  async writeIndexFileAndCommit(
     shuffleId: number,
     mapId: bigint,
     output: MapOutputToCommit,
   ): Promise<CommittedMapOutput> {
     const index = ShuffleIndexFile.fromLengths(output.lengths);
+    const { checksums = [] } = output;
+    if (checksums.length > 0 && checksums.length !== index.partitionCount) {
+      const text = `${checksums.length} checksums of ${index.partitionCount} partitions`;
+      throw new ShuffleError("COMMIT_INVALID", text);
+    }
     return this.#lock.run(keyOf(shuffleId, mapId), async () => {
       const published = await this.#readPublished(shuffleId, mapId, index.partitionCount);
       return published === null
@@ -181,13 +186,12 @@ export class IndexShuffleBlockResolver {
     partitionCount: number,
   ): Promise<ShuffleIndexFile | null> {
     const path = this.getIndexFile(shuffleId, mapId);
-    if ((await this.#files.stat(path)) === null) return null;
+    const file = await this.#files.stat(path);
+    if (file?.bytes !== indexFileBytes(partitionCount)) return null;
     try {
       const index = await ShuffleIndexFile.read(this.#files, path);
       const data = await this.#files.stat(this.getDataFile(shuffleId, mapId));
-      const isComplete =
-        index.partitionCount === partitionCount && index.dataBytes === (data?.bytes ?? 0);
-      return isComplete ? index : null;
+      return index.dataBytes === (data?.bytes ?? 0) ? index : null;
     } catch (error) {
       this.#logger.warn(`replacing ${path}: ${String(error)}`);
       return null;
@@ -219,8 +223,13 @@ export class IndexShuffleBlockResolver {
     const { checksums = [] } = output;
     if (checksums.length === 0) return [];
     const path = this.getChecksumFile(shuffleId, mapId);
-    const published = await this.#readChecksums(path, lengths.length);
-    if (published !== null) return published;
+    try {
+      const published = await readChecksumFile(this.#files, path, lengths.length);
+      if (published !== null) return published;
+    } catch (error) {
+      this.#logger.error(`reading ${path}: ${String(error)}`);
+      return [];
+    }
     const isSameShape = lengths.every((length, index) => length === output.lengths[index]);
     return isSameShape ? this.#writeChecksums(path, checksums) : [];
   }
@@ -233,7 +242,7 @@ export class IndexShuffleBlockResolver {
     output: MapOutputToCommit,
   ): Promise<CommittedMapOutput> {
     const { dataTempFile, checksums = [] } = output;
-    await this.#checkTempFile(index, output);
+    await this.#checkTempFile(index, dataTempFile);
     const indexPath = this.getIndexFile(shuffleId, mapId);
     const dataPath = this.getDataFile(shuffleId, mapId);
     await this.#replace(indexPath, index.toBytes());
@@ -251,34 +260,17 @@ export class IndexShuffleBlockResolver {
     return { lengths: index.lengths, checksums: written, isAdopted: false };
   }
 
-  async #checkTempFile(index: ShuffleIndexFile, output: MapOutputToCommit): Promise<void> {
-    const { dataTempFile, checksums = [] } = output;
+  async #checkTempFile(index: ShuffleIndexFile, dataTempFile: string | null): Promise<void> {
     const data = dataTempFile === null ? null : await this.#files.stat(dataTempFile);
-    if (index.dataBytes !== (data?.bytes ?? 0)) {
-      const text = `partitions of ${index.dataBytes} bytes in a file of ${data?.bytes ?? 0}`;
-      throw new ShuffleError("COMMIT_INVALID", `${dataTempFile ?? "no data file"}: ${text}`);
-    }
-    if (checksums.length > 0 && checksums.length !== index.partitionCount) {
-      const text = `${checksums.length} checksums of ${index.partitionCount} partitions`;
-      throw new ShuffleError("COMMIT_INVALID", text);
-    }
-  }
-
-  async #readChecksums(path: string, count: number): Promise<number[] | null> {
-    if ((await this.#files.stat(path)) === null) return null;
-    try {
-      const checksums = decodeInt64Column(await this.#files.readFile(path));
-      return checksums.length === count ? checksums : null;
-    } catch (error) {
-      this.#logger.warn(`replacing ${path}: ${String(error)}`);
-      return null;
-    }
+    if (index.dataBytes === (data?.bytes ?? 0)) return;
+    const text = `partitions of ${index.dataBytes} bytes in a file of ${data?.bytes ?? 0}`;
+    throw new ShuffleError("COMMIT_INVALID", `${dataTempFile ?? "no data file"}: ${text}`);
   }
 
   /** Best effort: checksums serve to find the culprit later, a map output is good without them. */
   async #writeChecksums(path: string, checksums: readonly number[]): Promise<readonly number[]> {
     try {
-      await this.#replace(path, encodeInt64Column(checksums));
+      await this.#replace(path, encodeChecksums(checksums));
       return checksums;
     } catch (error) {
       this.#logger.error(`writing ${path}: ${String(error)}`);

@@ -94,6 +94,11 @@ export class ShuffleIndexFile {
   }
 }
 
+/** Bytes of an index file of that many partitions. */
+export function indexFileBytes(partitionCount: number): number {
+  return (partitionCount + 1) * INT64_BYTES;
+}
+
 /**
  * The segment of partitions `start` to before `end`, reading no more of the index than needed.
  * @throws ShuffleError BLOCK_NOT_FOUND, INDEX_INVALID; TransportError FILE_FAILED (rejects).

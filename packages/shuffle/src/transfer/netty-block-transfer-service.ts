@@ -2,7 +2,7 @@
  * Moves blocks between executors: a server for the blocks that are here, and a client for those that
  * are elsewhere.
  */
-import { isShuffle, parseBlockId, type StorageLevel } from "@bm/block";
+import type { StorageLevel } from "@bm/block";
 import {
   type ClientBootstrap,
   type ClientFactory,
@@ -22,12 +22,12 @@ import {
 import type { BlockFetchingListener } from "../fetch/block-fetching-listener.ts";
 import { OneForOneBlockFetcher } from "../fetch/one-for-one-block-fetcher.ts";
 import { RetryingBlockFetcher } from "../fetch/retrying-block-fetcher.ts";
-import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
-import { encodeUploadMetadata, type ScalaVersion } from "../protocol/upload-metadata.ts";
+import type { ScalaVersion } from "../protocol/upload-metadata.ts";
 import type { BlockDataManager } from "../server/block-data-manager.ts";
 import { NettyBlockRpcServer } from "../server/netty-block-rpc-server.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import { listenWithRetries } from "./listen-with-retries.ts";
+import { uploadBlock } from "./upload-block.ts";
 
 /** Options of {@link NettyBlockTransferService}. */
 export interface NettyBlockTransferServiceOptions {
@@ -66,9 +66,14 @@ export interface FetchOptions {
 
 const MESSAGE_UPLOAD_BYTES_MAX_DEFAULT = 200 * 1024 * 1024;
 
+interface Peer {
+  readonly host: string;
+  readonly port: number;
+  readonly executorId: string;
+}
+
 /** What exists between `init` and `close`. */
 interface Running {
-  readonly context: TransportContext;
   readonly server: TransportServer;
   readonly clients: ClientFactory;
 }
@@ -78,8 +83,10 @@ export class NettyBlockTransferService {
   readonly #options: NettyBlockTransferServiceOptions;
   readonly #platform: Platform;
   readonly #logger: Logger;
-  readonly #fetchers = new Set<RetryingBlockFetcher>();
+  /** Fetches in progress, and when each is over. */
+  readonly #fetches = new Map<RetryingBlockFetcher, Promise<void>>();
   #running: Running | null = null;
+  #isStarted = false;
   #isClosed = false;
 
   constructor(options: NettyBlockTransferServiceOptions) {
@@ -104,9 +111,10 @@ export class NettyBlockTransferService {
    */
   async init(blockManager: BlockDataManager): Promise<void> {
     const { appId, bindAddress, clientBootstraps, conf, serverBootstraps } = this.#options;
-    if (this.#running !== null || this.#isClosed) {
+    if (this.#isStarted || this.#isClosed) {
       throw new ShuffleError("CLOSED", "a block transfer service starts once");
     }
+    this.#isStarted = true;
     const { random } = this.#platform;
     const context = new TransportContext({
       conf,
@@ -123,7 +131,9 @@ export class NettyBlockTransferService {
         bootstraps: serverBootstraps,
       }),
     );
-    this.#running = { context, server, clients };
+    this.#running = { server, clients };
+    // Closed while it was starting: that close found nothing to close yet.
+    if (this.#wasClosed()) await this.close();
   }
 
   /**
@@ -146,8 +156,8 @@ export class NettyBlockTransferService {
     const fetcher = new RetryingBlockFetcher({
       blockIds,
       listener,
-      start: async (ids, attempt) => {
-        const client = await this.#connect(clients, host, port, executorId);
+      start: async (ids, attempt, signal) => {
+        const client = await this.#connect(clients, { host, port, executorId }, signal);
         const wanted = { appId, execId: executorId, blockIds: ids, useOldFetchProtocol };
         new OneForOneBlockFetcher({ ...wanted, client, listener: attempt }).start();
       },
@@ -159,9 +169,10 @@ export class NettyBlockTransferService {
       logger: this.#logger,
       signal: options.signal,
     });
-    this.#fetchers.add(fetcher);
-    await fetcher.run();
-    this.#fetchers.delete(fetcher);
+    const run = fetcher.run();
+    this.#fetches.set(fetcher, run);
+    await run;
+    this.#fetches.delete(fetcher);
   }
 
   /**
@@ -185,7 +196,7 @@ export class NettyBlockTransferService {
   }
 
   /**
-   * Brings a block to another executor. `data` is handed over and released in any case. Not retried.
+   * Brings a block to another executor. `data` is handed over, whatever happens. Not retried.
    * Resolves when the block is stored there.
    * @throws BlockError for a name of no block; TransportError REMOTE_FAILURE with the peer's text and
    *   every failure of a connection (rejects).
@@ -199,24 +210,14 @@ export class NettyBlockTransferService {
     level: StorageLevel,
     options: RequestOptions = {},
   ): Promise<void> {
-    try {
-      const { clients } = this.#use();
-      const isStreamed =
-        data.size > this.#messageUploadBytesMax || isShuffle(parseBlockId(blockId));
-      const client = await clients.createClient(host, port, { signal: options.signal });
-      const metadata = encodeUploadMetadata(level, this.#options.scalaVersion);
-      if (isStreamed) {
-        const meta = encodeBlockTransferMessage({ type: "UploadBlockStream", blockId, metadata });
-        await client.uploadStream(meta, data, options);
-        return;
-      }
-      const { appId } = this.#options;
-      const blockData = await data.bytes();
-      const fields = { appId, execId: executorId, blockId, metadata, blockData };
-      await client.sendRpc(encodeBlockTransferMessage({ type: "UploadBlock", ...fields }), options);
-    } finally {
-      data.release();
-    }
+    const { appId, messageUploadBytesMax, scalaVersion } = this.#options;
+    const messageBytesMax = messageUploadBytesMax ?? MESSAGE_UPLOAD_BYTES_MAX_DEFAULT;
+    const { signal } = options;
+    await uploadBlock(
+      async () => this.#use().clients.createClient(host, port, { signal }),
+      { appId, executorId, blockId, data, level, scalaVersion, messageBytesMax },
+      options,
+    );
   }
 
   /**
@@ -226,9 +227,11 @@ export class NettyBlockTransferService {
   async close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.#isClosed = true;
     this.#abortFetches(new ShuffleError("CLOSED", "the block transfer service was closed"));
-    const running = this.#running;
-    if (running === null) return;
-    await Promise.all([running.clients.close(options), running.server.close(options)]);
+    await Promise.all([
+      this.#running?.clients.close(options),
+      this.#running?.server.close(options),
+      ...this.#fetches.values(),
+    ]);
   }
 
   /** Closes every connection now. Safe to call twice. */
@@ -246,14 +249,12 @@ export class NettyBlockTransferService {
   /** Only a failure to connect is worth a question to the driver: a live peer answers for itself. */
   async #connect(
     clients: ClientFactory,
-    host: string,
-    port: number,
-    executorId: string,
+    { host, port, executorId }: Peer,
+    signal: AbortSignal,
   ): Promise<TransportClient> {
+    const fastFail = this.#options.conf.maxRetries > 0;
     try {
-      return await clients.createClient(host, port, {
-        fastFail: this.#options.conf.maxRetries > 0,
-      });
+      return await clients.createClient(host, port, { fastFail, signal });
     } catch (error) {
       if (isConnectionError(error) && !(await this.#isAlive(executorId))) {
         const text = `executor ${executorId} at ${host}:${port}, which holds the blocks, is gone`;
@@ -275,12 +276,12 @@ export class NettyBlockTransferService {
     }
   }
 
-  get #messageUploadBytesMax(): number {
-    return this.#options.messageUploadBytesMax ?? MESSAGE_UPLOAD_BYTES_MAX_DEFAULT;
+  #abortFetches(reason: Error): void {
+    for (const fetcher of this.#fetches.keys()) fetcher.abort(reason);
   }
 
-  #abortFetches(reason: Error): void {
-    for (const fetcher of this.#fetchers) fetcher.abort(reason);
+  #wasClosed(): boolean {
+    return this.#isClosed;
   }
 
   #use(): Running {

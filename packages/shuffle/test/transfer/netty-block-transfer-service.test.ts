@@ -237,7 +237,55 @@ describe("bringing blocks to another executor", () => {
   });
 });
 
+describe("an upload that is given up", () => {
+  it.each([
+    ["before it began", "rdd_1_2", 0],
+    ["while the peer takes it in", "rdd_1_2", 1],
+    ["while the peer takes it in as a stream", "shuffle_1_2_0.data", 1],
+  ])("%s fails, and its data is released", async (_, blockId, turns) => {
+    const service = await start({});
+    const controller = new AbortController();
+    const data = new BytesManagedBuffer(Buffer.from("content"));
+    const released = new Promise<void>((resolve) => {
+      data.release = resolve;
+    });
+    const port = await silentServer();
+    const level = StorageLevel.MEMORY_ONLY;
+    const uploaded = service.uploadBlock(HOST, port, "2", blockId, data, level, controller);
+    const failed = expect(uploaded).rejects.toMatchObject({
+      code: expect.stringMatching(/ABORTED$/) as string,
+    });
+    for (let turn = 0; turn < turns * 20; turn += 1) await new Promise(setImmediate);
+    controller.abort();
+    await failed;
+    await released;
+  });
+});
+
 describe("a block transfer service", () => {
+  it("that is closed while it starts serves nobody", async () => {
+    const service = new NettyBlockTransferService({ conf: conf(), appId: "app", executorId: "1" });
+    const started = service.init(new MemoryBlockManager());
+    await service.close();
+    await started;
+    expect(() => service.port).toThrow(expect.objectContaining({ code: "CLOSED" }));
+  });
+
+  it("makes no connection for a fetch that was given up", async () => {
+    let connections = 0;
+    const server = createServer(() => {
+      connections += 1;
+    });
+    const port = await portOf(server);
+    open.push(() => server.close());
+    const service = await start({});
+    const fetched = service.fetchBlockSync(HOST, port, "2", "rdd_0_0", {
+      signal: AbortSignal.abort(),
+    });
+    await expect(fetched).rejects.toMatchObject({ code: "FETCH_ABORTED" });
+    expect(connections).toBe(0);
+  });
+
   it("takes the next free port when its own is taken", async () => {
     const { server: taken } = await pair({});
     const service = await start({ port: taken.port, portMaxRetries: 5 });
