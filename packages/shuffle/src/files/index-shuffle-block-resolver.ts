@@ -16,8 +16,6 @@ import {
   shuffleIndexBlockId,
 } from "@bm/block";
 import {
-  BytesManagedBuffer,
-  FileSegmentManagedBuffer,
   type Files,
   type Logger,
   type ManagedBuffer,
@@ -27,7 +25,8 @@ import {
 import { ShuffleError } from "../shuffle-error.ts";
 import { encodeChecksums, readChecksumFile } from "./checksum-file.ts";
 import { KeyedLock } from "./keyed-lock.ts";
-import { indexFileBytes, readShuffleSegment, ShuffleIndexFile } from "./shuffle-index-file.ts";
+import { readShuffleBlock } from "./read-shuffle-block.ts";
+import { indexFileBytes, ShuffleIndexFile } from "./shuffle-index-file.ts";
 
 /** Options of {@link IndexShuffleBlockResolver}. */
 export interface IndexShuffleBlockResolverOptions {
@@ -115,8 +114,12 @@ export class IndexShuffleBlockResolver {
    *   INDEX_INVALID when index and data do not fit; TransportError FILE_FAILED (rejects).
    */
   async getBlockData(blockId: ShuffleBlockId | ShuffleBlockBatchId): Promise<ManagedBuffer> {
-    await this.#lock.whenFree(keyOf(blockId.shuffleId, blockId.mapId));
-    return this.#readBlock(blockId);
+    const { mapId, shuffleId } = blockId;
+    await this.#lock.whenFree(keyOf(shuffleId, mapId));
+    return readShuffleBlock(this.#files, blockId, {
+      index: this.getIndexFile(shuffleId, mapId),
+      data: this.getDataFile(shuffleId, mapId),
+    });
   }
 
   /**
@@ -154,29 +157,6 @@ export class IndexShuffleBlockResolver {
       ]);
       return removed.some(Boolean);
     });
-  }
-
-  async #readBlock(blockId: ShuffleBlockId | ShuffleBlockBatchId): Promise<ManagedBuffer> {
-    const { shuffleId, mapId } = blockId;
-    const isBatch = blockId.kind === "shuffleBatch";
-    const start = isBatch ? blockId.startReduceId : blockId.reduceId;
-    const end = isBatch ? blockId.endReduceId : start + 1;
-    const indexPath = this.getIndexFile(shuffleId, mapId);
-    const dataPath = this.getDataFile(shuffleId, mapId);
-    const [index, data] = await Promise.all([
-      this.#files.stat(indexPath),
-      this.#files.stat(dataPath),
-    ]);
-    if (index === null) {
-      throw new ShuffleError("BLOCK_NOT_FOUND", `Block ${blockId.name} not found: no ${indexPath}`);
-    }
-    const { offset, length } = await readShuffleSegment(this.#files, indexPath, start, end);
-    if (offset + length > (data?.bytes ?? 0)) {
-      const text = `${blockId.name} ends at ${offset + length} of a data file of ${data?.bytes ?? 0}`;
-      throw new ShuffleError("INDEX_INVALID", text);
-    }
-    if (length === 0) return new BytesManagedBuffer(new Uint8Array(0));
-    return new FileSegmentManagedBuffer({ files: this.#files, path: dataPath, offset, length });
   }
 
   /** The index of a complete pair of files with that many partitions, or null. */

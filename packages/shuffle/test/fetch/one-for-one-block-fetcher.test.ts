@@ -15,8 +15,16 @@ import {
   decodeBlockTransferMessage,
   encodeBlockTransferMessage,
   OneForOneBlockFetcher,
+  type OpenBlocks,
 } from "../../src/index.ts";
+import { readVectors } from "../read-vectors.ts";
 import { RecordingListener } from "./recording-listener.ts";
+
+/** Bodies of requests that executors sent to a shuffle service, each once. */
+const RECORDED_FETCHES = readVectors("recorded-fetches.json") as readonly {
+  readonly trace: string;
+  readonly hex: string;
+}[];
 
 const { random } = nodePlatform();
 const conf = new TransportConf("shuffle");
@@ -27,6 +35,22 @@ afterEach(async () => {
 });
 
 describe("OneForOneBlockFetcher", () => {
+  it.each(RECORDED_FETCHES)("asks as Spark does: $trace $hex", async ({ hex, trace }) => {
+    const recorded = decodeBlockTransferMessage(Buffer.from(hex, "hex"));
+    const blockIds = namesIn(recorded);
+    const { appId, execId } = recorded as OpenBlocks;
+    const handler = new TestHandler(() => "no");
+    const client = await connect(handler);
+    const listener = new RecordingListener();
+    const useOldFetchProtocol = trace === "oldproto";
+    const wanted = { appId, execId, blockIds, useOldFetchProtocol };
+    new OneForOneBlockFetcher({ client, listener, ...wanted }).start();
+    await listener.toldOf(blockIds.length);
+    expect(
+      handler.messages.map((message) => encodeBlockTransferMessage(message).toString("hex")),
+    ).toEqual([hex]);
+  });
+
   it.each([
     [
       "blocks of one shuffle by map, in the order in which maps come first",
@@ -213,6 +237,20 @@ class TestHandler extends RpcHandler {
     const streamId = this.streamManager.registerStream("app", source, client.channel);
     return handle(chunks.length, streamId);
   }
+}
+
+/** The names of the blocks that a request asks for, in its order. */
+function namesIn(message: BlockTransferMessage): string[] {
+  if (message.type === "OpenBlocks") return [...message.blockIds];
+  if (message.type !== "FetchShuffleBlocks") throw new Error(message.type);
+  const { batchFetchEnabled, mapIds, reduceIds, shuffleId } = message;
+  return mapIds.flatMap((mapId, index) => {
+    const numbers = reduceIds[index] ?? [];
+    const prefix = `shuffle_${shuffleId}_${mapId}_`;
+    return batchFetchEnabled
+      ? [`${prefix}${numbers.join("_")}`]
+      : numbers.map((reduceId) => `${prefix}${reduceId}`);
+  });
 }
 
 function handle(numChunks: number, streamId = 1): Uint8Array {
