@@ -35,28 +35,31 @@ describe.skipIf(missing !== null)("interop with Spark's transport", () => {
   let server: TransportServer;
   let factory: ClientFactory;
   let client: TransportClient;
+  /** What a start-up that failed half-way has to end too. */
+  const ends: (() => Promise<void>)[] = [];
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "bm-interop-"));
+    ends.push(() => rm(directory, { recursive: true, force: true }));
     file = join(directory, "region");
     await writeFile(file, regionBytes(FILE_REGION_BYTES));
     jvm = await JvmPeer.start(CONF, file);
+    ends.push(() => jvm.stop());
     handler = new PeerHandler(file);
     const conf = new TransportConf("shuffle", CONF);
     server = await new TransportContext({ conf, rpcHandler: handler }).createServer({
       host: "127.0.0.1",
     });
+    ends.push(() => server.close({ signal: AbortSignal.timeout(3000) }));
     const rpcHandler = new NoOpRpcHandler(nodePlatform().random);
     factory = new TransportContext({ conf, rpcHandler }).createClientFactory();
+    ends.push(() => factory.close());
     client = await factory.createClient("127.0.0.1", jvm.port);
     await jvm.command("connect", { host: "127.0.0.1", port: server.port });
   }, 180_000);
 
   afterAll(async () => {
-    await factory?.close();
-    await server?.close({ signal: AbortSignal.timeout(3000) });
-    await jvm?.stop();
-    await rm(directory, { recursive: true, force: true });
+    for (const end of ends.toReversed()) await end();
   });
 
   describe("our client, their server", () => {

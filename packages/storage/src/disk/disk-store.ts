@@ -1,13 +1,8 @@
 /** Blocks as files: written under another name and renamed, so that a block is there whole or not. */
 import type { BlockId } from "@bm/block";
-import {
-  FileSegmentManagedBuffer,
-  type Files,
-  type ManagedBuffer,
-  TransportError,
-} from "@bm/transport";
-import { StorageError } from "../storage-error.ts";
+import { FileSegmentManagedBuffer, type Files, type ManagedBuffer } from "@bm/transport";
 import type { DiskBlockManager } from "./disk-block-manager.ts";
+import { asDiskFull } from "./disk-full.ts";
 
 const WRITE_BYTES = 1024 * 1024;
 
@@ -35,7 +30,7 @@ export class DiskStore {
       return data.size;
     } catch (error) {
       await this.#files.remove(path).catch(() => false);
-      throw asDiskFull(error, id);
+      throw asDiskFull(error, id.name);
     }
   }
 
@@ -95,15 +90,4 @@ export class DiskStore {
       await file.close();
     }
   }
-}
-
-const FULL_CODES = new Set(["ENOSPC", "EDQUOT"]);
-
-/** A full disk deserves a name of its own: it is nobody's corruption and passes when space is freed. */
-function asDiskFull(error: unknown, id: BlockId): unknown {
-  if (!(error instanceof TransportError) || !(error.cause instanceof Error)) return error;
-  const { cause } = error;
-  const isFull = "code" in cause && typeof cause.code === "string" && FULL_CODES.has(cause.code);
-  if (!isFull) return error;
-  return new StorageError("DISK_FULL", `no room on disk for ${id.name}`, { cause });
 }

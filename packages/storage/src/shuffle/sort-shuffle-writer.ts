@@ -11,6 +11,7 @@ import type { CompressionCodec } from "@bm/codec";
 import { MapStatus } from "@bm/master";
 import type { IndexShuffleBlockResolver } from "@bm/shuffle";
 import type { Clock, Files } from "@bm/transport";
+import { asDiskFull } from "../disk/disk-full.ts";
 import { RecordWriter } from "../serializer/record-writer.ts";
 import { StorageError } from "../storage-error.ts";
 import { MapOutputFile, type PartitionsWritten } from "./map-output-file.ts";
@@ -84,7 +85,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
 
   /**
    * Takes records in; may be called again and again.
-   * @throws StorageError WRITER_STATE; TransportError FILE_FAILED, when a spill cannot be written.
+   * @throws StorageError WRITER_STATE, PARTITION_INVALID, DISK_FULL; TransportError FILE_FAILED.
    */
   async write(records: Iterable<readonly [Key, Value]>): Promise<void> {
     this.#requireOpen();
@@ -98,7 +99,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
 
   /**
    * Publishes the output and gives what the map output tracker wants to know.
-   * @throws StorageError WRITER_STATE; ShuffleError and TransportError of the commit.
+   * @throws StorageError WRITER_STATE, DISK_FULL; ShuffleError and TransportError of the commit.
    */
   async commit(): Promise<MapStatus> {
     this.#requireOpen();
@@ -223,7 +224,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
       return { path, ...(await file.finish()) };
     } catch (error) {
       await file.close();
-      throw error;
+      throw asDiskFull(error, path);
     }
   }
 

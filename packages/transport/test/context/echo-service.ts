@@ -87,6 +87,15 @@ export class EchoHandler extends RpcHandler {
     this.ended.push(client);
   }
 
+  /** Waits for the connection of that number. */
+  async clientOf(index: number): Promise<TransportClient> {
+    for (;;) {
+      const client = this.clients[index];
+      if (client !== undefined) return client;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
+
   /** Registers chunks for the only client that is connected. */
   register(chunks: ChunkSource): number {
     const [client] = this.clients;

@@ -1,0 +1,112 @@
+import { connect, type Socket as NetSocket } from "node:net";
+import { describe, expect, it } from "vitest";
+import { BytesManagedBuffer, encodeMessage, ManagedBuffer, MessageType } from "../../src/index.ts";
+import { pattern, startPair } from "./echo-service.ts";
+
+const MIB = 1024 * 1024;
+
+describe("a peer that does not take its answers", () => {
+  it("is not read from above the high water mark, and served on once it reads", async () => {
+    await using pair = await startPair();
+    const slow = await RawPeer.connect(pair.server.port);
+    slow.socket.pause();
+    const request = encodeMessage({
+      type: MessageType.RpcRequest,
+      requestId: 1,
+      body: pattern(MIB),
+    });
+    const frame = Buffer.concat([request.header, request.body as Uint8Array]);
+    for (let count = 0; count < 60; count += 1) slow.socket.write(frame);
+    await settled(() => pair.handler.clients[1]?.channel.pendingBytes ?? 0);
+    const queued = pair.handler.clients[1]?.channel.pendingBytes ?? 0;
+    expect(queued).toBeGreaterThan(8 * MIB);
+    expect(queued).toBeLessThan(12 * MIB);
+
+    // Others are not held up meanwhile.
+    expect(await pair.client.sendRpc(Buffer.from("quick"))).toHaveLength(5);
+
+    slow.socket.resume();
+    await slow.received(60 * (MIB + 21));
+    slow.socket.destroy();
+  });
+
+  it("loses only its own connection when it goes away with answers queued", async () => {
+    await using pair = await startPair();
+    const slow = await RawPeer.connect(pair.server.port);
+    slow.socket.pause();
+    const released: number[] = [];
+    const streamId = pair.handler.streamManager.registerStream(
+      null,
+      { count: 50, open: (index) => new SlowBody(index, released) },
+      (await pair.handler.clientOf(1)).channel,
+    );
+    for (let chunkIndex = 0; chunkIndex < 50; chunkIndex += 1) {
+      slow.socket.write(
+        encodeMessage({ type: MessageType.ChunkFetchRequest, streamId, chunkIndex }).header,
+      );
+    }
+    await settled(() => pair.handler.clients[1]?.channel.pendingBytes ?? 0);
+    slow.socket.destroy();
+    await until(() => released.length === 50);
+    expect(new Set(released).size).toBe(50);
+    expect(pair.handler.streamManager.chunksBeingTransferred()).toBe(0);
+    expect(await pair.client.sendRpc(Buffer.from("quick"))).toHaveLength(5);
+  });
+});
+
+/** A megabyte that comes in pieces and says when it was released. */
+class SlowBody extends ManagedBuffer {
+  readonly size = MIB;
+  readonly #index: number;
+  readonly #released: number[];
+
+  constructor(index: number, released: number[]) {
+    super();
+    this.#index = index;
+    this.#released = released;
+  }
+
+  open(): ReturnType<ManagedBuffer["open"]> {
+    return new BytesManagedBuffer(Buffer.alloc(MIB, this.#index)).open();
+  }
+
+  override release(): void {
+    this.#released.push(this.#index);
+  }
+}
+
+/** A socket that counts what it gets. */
+class RawPeer {
+  readonly socket: NetSocket;
+  #bytes = 0;
+
+  private constructor(socket: NetSocket) {
+    this.socket = socket;
+    socket.on("error", () => {});
+    socket.on("data", (data) => void (this.#bytes += data.length));
+  }
+
+  static connect(port: number): Promise<RawPeer> {
+    return new Promise((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(new RawPeer(socket)));
+    });
+  }
+
+  async received(bytes: number): Promise<void> {
+    await until(() => this.#bytes >= bytes);
+  }
+}
+
+/** Waits until a figure stops changing. */
+async function settled(read: () => number): Promise<void> {
+  for (let last = -1, same = 0; same < 10; ) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const now = read();
+    same = now === last && now > 0 ? same + 1 : 0;
+    last = now;
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
