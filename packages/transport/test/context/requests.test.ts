@@ -283,7 +283,7 @@ describe("uploadStream", () => {
         yield Buffer.alloc(999_000);
       },
     });
-    await expect(pair.client.uploadStream(Buffer.from("cut"), data)).rejects.toThrow();
+    await expect(pair.client.uploadStream(Buffer.from("cut"), data)).rejects.toThrow("gone");
     await until(() => pair.handler.ended.length === 1);
     expect(pair.handler.uploads.every(({ end }) => end === "failed")).toBe(true);
   });

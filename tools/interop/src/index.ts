@@ -1,0 +1,12 @@
+/** The JVM peer and our side of its contract, for interop tests and benchmarks. */
+export { buildJvmPeer, JvmPeer, missingTools, type PeerAnswer, sparkVersion } from "./jvm-peer.ts";
+export { PeerCommand, PeerHandler } from "./peer-handler.ts";
+export {
+  chunkOffset,
+  FILE_REGION_BYTES,
+  MEMORY_REGION_BYTES,
+  RegionKind,
+  regionBytes,
+  splitStreamId,
+  streamIdOf,
+} from "./region.ts";
