@@ -1,5 +1,6 @@
 import { type BlockId, BlockManagerId, shuffleBlockBatchId, shuffleBlockId } from "@bm/block";
 import { BytesManagedBuffer, type ManagedBuffer } from "@bm/transport";
+import { createSeededRandom } from "@bm/transport/testing";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -399,11 +400,6 @@ function reader(options: Partial<BlockFetcherIteratorOptions>) {
   for (const { blocks } of options.blocks ?? []) {
     for (const { blockId, size } of blocks) client.sizes.set(blockId.name, size);
   }
-  let seed = 1;
-  const next = (): number => {
-    seed = (seed * 16807) % 2147483647;
-    return seed / 2147483647;
-  };
   const iterator = new BlockFetcherIterator({
     localId: LOCAL,
     blockManager: {
@@ -412,7 +408,7 @@ function reader(options: Partial<BlockFetcherIteratorOptions>) {
     },
     client,
     blocks: [],
-    random: { next, below: () => 0, uuid: () => "" },
+    random: createSeededRandom(1),
     ...options,
   });
   return { client, iterator };

@@ -26,7 +26,7 @@ describe("RetryingBlockFetcher", () => {
   it("asks again only for what a broken connection did not bring", async () => {
     const { attempts, clock, listener, run } = fetcher(["a", "b", "c", "d"]);
     attempt(attempts, 0).succeed("a", "c").fail(connectionClosed(), "b", "d");
-    await clock.pass(WAIT_MS_MAX);
+    await clock.advanceAndSettle(WAIT_MS_MAX);
     expect(attempt(attempts, 1).blockIds).toEqual(["b", "d"]);
     attempt(attempts, 1).succeed("b", "d");
     await run;
@@ -38,9 +38,9 @@ describe("RetryingBlockFetcher", () => {
     for (const chance of [0, 0.999]) {
       const { attempts, clock } = fetcher(["a"], { random: chanceOf(chance) });
       attempt(attempts, 0).fail(connectionClosed(), "a");
-      await clock.pass(WAIT_MS * (1 + chance / 2) - 10);
+      await clock.advanceAndSettle(WAIT_MS * (1 + chance / 2) - 10);
       expect(attempts).toHaveLength(1);
-      await clock.pass(20);
+      await clock.advanceAndSettle(20);
       expect(attempts).toHaveLength(2);
     }
   });
@@ -48,7 +48,7 @@ describe("RetryingBlockFetcher", () => {
   it("takes a failure to begin for a failure of the attempt", async () => {
     const { attempts, clock, listener, run } = fetcher(["a", "b"]);
     attempt(attempts, 0).refuse(new TransportError("CONNECT_FAILED", "refused"));
-    await clock.pass(WAIT_MS_MAX);
+    await clock.advanceAndSettle(WAIT_MS_MAX);
     expect(attempt(attempts, 1).blockIds).toEqual(["a", "b"]);
     attempt(attempts, 1).refuse(new ShuffleError("EXECUTOR_DEAD", "gone"));
     await run;
@@ -89,7 +89,7 @@ describe("RetryingBlockFetcher", () => {
     const error = new TransportError(code, "broken");
     for (const index of [0, 1]) {
       attempt(attempts, index).fail(error, "a", "b");
-      await clock.pass(WAIT_MS_MAX);
+      await clock.advanceAndSettle(WAIT_MS_MAX);
     }
     attempt(attempts, 2).fail(error, "a", "b");
     await run;
@@ -109,7 +109,7 @@ describe("RetryingBlockFetcher", () => {
     const released: string[] = [];
     attempt(attempts, 0).fail(connectionClosed(), "a");
     attempt(attempts, 0).succeedWith("b", () => released.push("while waiting"));
-    await clock.pass(WAIT_MS_MAX);
+    await clock.advanceAndSettle(WAIT_MS_MAX);
     attempt(attempts, 0).succeedWith("a", () => released.push("after the retry"));
     attempt(attempts, 0).fail(new TransportError("REMOTE_FAILURE", "late"), "b");
     expect(listener.told).toBe(0);
@@ -125,12 +125,12 @@ describe("RetryingBlockFetcher", () => {
     const options = { maxRetries: 1, retryAuthentication: true };
     const { attempts, clock, listener, run } = fetcher(["a", "b"], options);
     attempt(attempts, 0).refuse(authenticationTimedOut());
-    await clock.pass(WAIT_MS_MAX);
+    await clock.advanceAndSettle(WAIT_MS_MAX);
     attempt(attempts, 1).fail(connectionClosed(), "a", "b");
-    await clock.pass(WAIT_MS_MAX);
+    await clock.advanceAndSettle(WAIT_MS_MAX);
     // Got past the authentication since: its budget is whole again.
     attempt(attempts, 2).refuse(authenticationTimedOut());
-    await clock.pass(WAIT_MS_MAX);
+    await clock.advanceAndSettle(WAIT_MS_MAX);
     attempt(attempts, 3).succeed("a").fail(connectionClosed(), "b");
     await run;
     expect(listener.codeOf("b")).toBe("CHANNEL_CLOSED");
@@ -159,7 +159,7 @@ describe("RetryingBlockFetcher", () => {
   it("can be given up while it waits to retry", async () => {
     const { attempts, clock, controller, listener, run } = fetcher(["a"]);
     attempt(attempts, 0).fail(connectionClosed(), "a");
-    await clock.pass(10);
+    await clock.advanceAndSettle(10);
     controller.abort();
     await run;
     expect(listener.codeOf("a")).toBe("FETCH_ABORTED");
@@ -204,7 +204,7 @@ describe("RetryingBlockFetcher", () => {
         const { attempts, clock, controller, listener, run } = fetcher(blockIds);
         for (const { attempt: index, block, outcome } of events) {
           const target = attempts[index];
-          if (outcome === "wait") await clock.pass(WAIT_MS_MAX);
+          if (outcome === "wait") await clock.advanceAndSettle(WAIT_MS_MAX);
           else if (outcome === "success") target?.succeed(block);
           else target?.fail(outcome === "broken" ? connectionClosed() : new Error("no"), block);
         }
@@ -258,7 +258,7 @@ class TestAttempt {
 
 function fetcher(blockIds: readonly string[], options: Partial<RetryingBlockFetcherOptions> = {}) {
   const attempts: TestAttempt[] = [];
-  const clock = new PassingClock();
+  const clock = new ManualClock();
   const controller = new AbortController();
   const listener = new RecordingListener();
   const run = new RetryingBlockFetcher({
@@ -280,30 +280,6 @@ function attempt(attempts: readonly TestAttempt[], index: number): TestAttempt {
   const found = attempts[index];
   if (found === undefined) throw new Error(`there were ${attempts.length} attempts`);
   return found;
-}
-
-class PassingClock extends ManualClock {
-  /** Lets pending promises run, moves the clock, and lets what follows run. */
-  async pass(ms: number): Promise<void> {
-    await turn();
-    this.advance(ms);
-    await turn();
-  }
-
-  override sleep(
-    delayMs = 0,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<void> {
-    return new Promise((resolve, reject) => {
-      if (signal?.aborted) reject(signal.reason as Error);
-      this.setTimer(delayMs, resolve);
-      signal?.addEventListener("abort", () => reject(signal.reason as Error));
-    });
-  }
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function chanceOf(value: number): RetryingBlockFetcherOptions["random"] {

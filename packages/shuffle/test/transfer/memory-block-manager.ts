@@ -20,7 +20,7 @@ export class MemoryBlockManager implements BlockDataManager {
     this.blocks = new Map(Object.entries(blocks));
   }
 
-  getLocalBlockData(blockId: BlockId): ManagedBuffer {
+  getLocalBlockData(blockId: BlockId): ManagedBuffer | Promise<ManagedBuffer> {
     this.lookups.push(blockId.name);
     const content = this.blocks.get(blockId.name);
     if (content === undefined) {

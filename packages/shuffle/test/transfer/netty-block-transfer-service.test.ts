@@ -1,25 +1,16 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { BlockManagerId, StorageLevel, shuffleBlockId } from "@bm/block";
-import { BytesManagedBuffer, nodePlatform, TransportConf } from "@bm/transport";
+import { StorageLevel } from "@bm/block";
+import { BytesManagedBuffer } from "@bm/transport";
 import { afterEach, describe, expect, it } from "vitest";
 import {
-  BlockFetcherIterator,
-  IndexShuffleBlockResolver,
   NettyBlockTransferService,
   type NettyBlockTransferServiceOptions,
 } from "../../src/index.ts";
 import { RecordingListener } from "../fetch/recording-listener.ts";
 import { MemoryBlockManager } from "./memory-block-manager.ts";
+import { afterwards, closeAll, conf, HOST, start } from "./start-service.ts";
 
-const HOST = "127.0.0.1";
-const open: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const close of open.splice(0).toReversed()) await close();
-});
+afterEach(closeAll);
 
 describe("fetching blocks of another executor", () => {
   it("brings shuffle blocks, whatever their order", async () => {
@@ -277,7 +268,7 @@ describe("a block transfer service", () => {
       connections += 1;
     });
     const port = await portOf(server);
-    open.push(() => server.close());
+    afterwards(() => server.close());
     const service = await start({});
     const fetched = service.fetchBlockSync(HOST, port, "2", "rdd_0_0", {
       signal: AbortSignal.abort(),
@@ -339,107 +330,8 @@ describe("a block transfer service", () => {
   });
 });
 
-describe("a shuffle from end to end", () => {
-  it("reads committed map outputs of two executors under tight limits", async () => {
-    const { files, random } = nodePlatform();
-    const root = await mkdtemp(join(tmpdir(), "shuffle-"));
-    open.push(() => rm(root, { recursive: true }));
-    const ids: BlockManagerId[] = [];
-    const resolvers: IndexShuffleBlockResolver[] = [];
-    const services: NettyBlockTransferService[] = [];
-    for (const executorId of ["1", "2"]) {
-      const localDirs = [join(root, executorId, "a"), join(root, executorId, "b")];
-      const resolver = new IndexShuffleBlockResolver({ files, random, localDirs });
-      for (let map = 0; map < 20; map += 1) await commitMap(resolver, executorId, map);
-      const manager = new MemoryBlockManager();
-      const service = await start(
-        { executorId },
-        {
-          getLocalBlockData: (id) => resolver.getBlockData(id as never),
-          putBlockData: manager.putBlockData.bind(manager),
-          putBlockDataAsStream: manager.putBlockDataAsStream.bind(manager),
-        },
-      );
-      ids.push(BlockManagerId.of(executorId, HOST, service.port));
-      resolvers.push(resolver);
-      services.push(service);
-    }
-    const [localId, farId] = ids as [BlockManagerId, BlockManagerId];
-    const iterator = new BlockFetcherIterator({
-      localId,
-      blockManager: {
-        getLocalBlockData: (id) =>
-          (resolvers[0] as IndexShuffleBlockResolver).getBlockData(id as never),
-      },
-      client: services[0] as NettyBlockTransferService,
-      blocks: [localId, farId].map((location) => ({
-        location,
-        blocks: Array.from({ length: 20 }, (_, map) => ({
-          blockId: shuffleBlockId(0, mapIdOf(location.executorId, map), 1),
-          size: 1000,
-          mapIndex: map,
-        })),
-      })),
-      random,
-      maxBytesInFlight: 4000,
-      maxReqsInFlight: 3,
-      maxBlocksInFlightPerAddress: 2,
-    });
-    const read: string[] = [];
-    for await (const { buffer, location, mapIndex } of iterator) {
-      const text = Buffer.from(await buffer.bytes()).toString();
-      expect(text).toBe(partition(location.executorId, mapIndex, 1));
-      read.push(`${location.executorId}/${mapIndex}`);
-      buffer.release();
-    }
-    expect(new Set(read).size).toBe(40);
-  });
-});
-
-function mapIdOf(executorId: string, map: number): bigint {
-  return BigInt(executorId) * 1000n + BigInt(map);
-}
-
-function partition(executorId: string, map: number, reduceId: number): string {
-  return `${executorId}/${map}/${reduceId};`.repeat(50 + map * 17);
-}
-
-async function commitMap(
-  resolver: IndexShuffleBlockResolver,
-  executorId: string,
-  map: number,
-): Promise<void> {
-  const { files } = nodePlatform();
-  const mapId = mapIdOf(executorId, map);
-  const partitions = [0, 1, 2].map((reduceId) => partition(executorId, map, reduceId));
-  const dataTempFile = await resolver.createTempFile(resolver.getDataFile(0, mapId));
-  await files.writeFile(dataTempFile, Buffer.from(partitions.join("")));
-  const lengths = partitions.map((text) => text.length);
-  await resolver.writeIndexFileAndCommit(0, mapId, { lengths, dataTempFile });
-}
-
 function contentsOf(ids: readonly string[]): Record<string, string> {
   return Object.fromEntries(ids.map((id) => [id, `content of ${id}`]));
-}
-
-function conf(values: Readonly<Record<string, string>> = {}): TransportConf {
-  return new TransportConf("shuffle", { "spark.shuffle.io.retryWait": "0s", ...values });
-}
-
-async function start(
-  options: Partial<NettyBlockTransferServiceOptions>,
-  manager: Parameters<NettyBlockTransferService["init"]>[0] = new MemoryBlockManager(),
-): Promise<NettyBlockTransferService> {
-  const service = new NettyBlockTransferService({
-    conf: conf(),
-    appId: "app-1",
-    executorId: "1",
-    host: HOST,
-    ...options,
-  });
-  await service.init(manager);
-  open.push(() => service.close());
-  return service;
 }
 
 /** A service that holds blocks, and another to fetch from it. */
@@ -487,9 +379,9 @@ async function closedPort(): Promise<number> {
 async function silentServer(): Promise<number> {
   const server = createServer((socket) => {
     socket.on("error", () => {});
-    open.push(() => socket.destroy());
+    afterwards(() => socket.destroy());
   });
-  open.push(() => server.close());
+  afterwards(() => server.close());
   return portOf(server);
 }
 
