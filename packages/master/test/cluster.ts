@@ -1,5 +1,5 @@
 /** A driver with its master, and executors of one or many environments. */
-import { BlockManagerId, type StorageLevel } from "@bm/block";
+import { BlockManagerId } from "@bm/block";
 import {
   BlockManagerMaster,
   BlockManagerMasterEndpoint,
@@ -83,17 +83,12 @@ export class Cluster {
     return { id, master, env };
   }
 
-  /** Ends everything, and forgets what was happening. */
+  /** Ends every environment. */
   async close(): Promise<void> {
     await Promise.all(this.#envs.splice(0).map((env) => env.close()));
   }
-}
 
-/** A report with the sizes of one block. */
-export function sizes(
-  storageLevel: StorageLevel,
-  memSize: number,
-  diskSize: number,
-): { storageLevel: StorageLevel; memSize: number; diskSize: number } {
-  return { storageLevel, memSize, diskSize };
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
 }
