@@ -9,6 +9,7 @@ export const STORAGE_ERROR_CODES = {
   BLOCK_BUSY: "The block is in use and cannot be moved now.",
   LEVEL_INVALID: "The storage level keeps a block nowhere.",
   CLOSED: "The block manager was used after it was closed.",
+  VALUE_INVALID: "A value or record is out of the range of what can be written.",
   RECORD_MALFORMED: "Bytes that were to be records do not hold whole records.",
   PARTITION_INVALID: "A partitioner gave a partition that does not exist.",
   WRITER_STATE: "A shuffle writer was used after its commit or its end.",

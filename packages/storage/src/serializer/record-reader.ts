@@ -3,14 +3,15 @@
  * with what is there before it is trusted.
  */
 import { StorageError } from "../storage-error.ts";
+import { RECORD_BYTES_MAX } from "./record-writer.ts";
 
-/** Larger than any sensible record, smaller than what would exhaust a process. */
-const RECORD_BYTES_MAX = 256 * 1024 * 1024;
 const VARINT_BYTES_MAX = 8;
 
 /** See the file comment. */
 export class RecordReader {
   #bytes: Buffer = Buffer.alloc(0);
+  /** `#bytes` is a piece that may be overwritten once its records are read. */
+  #isBorrowed = false;
   #offset = 0;
   /** Where the fields of the current record end. */
   #end = 0;
@@ -20,12 +21,14 @@ export class RecordReader {
   /** Bytes from `#offset` on that the next record takes, as far as its length is known. */
   #wanted = 0;
 
-  /** Takes the next piece; it must not change while its records are read. */
+  /** Takes the next piece. Borrowed: it may be overwritten once `nextRecord` has given false. */
   push(piece: Uint8Array): void {
-    this.#waiting.push(piece);
-    this.#waitingBytes += piece.length;
+    const isEnough =
+      this.#bytes.length - this.#offset + this.#waitingBytes + piece.length >= this.#wanted;
     // A record that spans many pieces is joined once, not once per piece.
-    if (this.#bytes.length - this.#offset + this.#waitingBytes >= this.#wanted) this.#join();
+    this.#waiting.push(isEnough ? piece : Uint8Array.from(piece));
+    this.#waitingBytes += piece.length;
+    if (isEnough) this.#join();
   }
 
   /**
@@ -34,12 +37,12 @@ export class RecordReader {
    */
   nextRecord(): boolean {
     const { length, bytesRead } = this.#peekLength();
-    if (bytesRead === 0) return false;
+    if (bytesRead === 0) return this.#waitForMore();
     const start = this.#offset + bytesRead;
     if (length > RECORD_BYTES_MAX) throw malformed(`a record of ${length} bytes`);
     if (length > this.#bytes.length - start) {
       this.#wanted = bytesRead + length;
-      return false;
+      return this.#waitForMore();
     }
     this.#offset = start;
     this.#end = start + length;
@@ -89,9 +92,20 @@ export class RecordReader {
     return this.#bytes.toString("utf8", start, start + length);
   }
 
+  /** What is left of a borrowed piece belongs to a record that goes on in the next one. */
+  #waitForMore(): false {
+    if (this.#isBorrowed) {
+      this.#bytes = Buffer.from(this.#bytes.subarray(this.#offset));
+      this.#offset = 0;
+      this.#isBorrowed = false;
+    }
+    return false;
+  }
+
   #join(): void {
     const [only] = this.#waiting;
     const isAlone = this.#waiting.length === 1 && this.#offset === this.#bytes.length;
+    this.#isBorrowed = isAlone;
     this.#bytes =
       isAlone && only !== undefined
         ? Buffer.from(only.buffer, only.byteOffset, only.byteLength)

@@ -7,21 +7,30 @@
  *
  * A varint has seven bits a byte, the lowest first; the top bit says that another byte follows.
  */
+import { StorageError } from "../storage-error.ts";
+
+/** No record is longer: more than any sensible one, less than what would exhaust a process. */
+export const RECORD_BYTES_MAX: number = 256 * 1024 * 1024;
+
 const INITIAL_BYTES = 4 * 1024;
 /** Strings up to this length are tried as ASCII, character by character: faster than a call to C++. */
 const ASCII_TRIAL_CHARACTERS = 48;
 const VARINT_BYTES_MAX = 8;
 const TWO_POW_7 = 0x80;
 
-/** See the file comment. A field is written between `beginRecord` and `endRecord`. */
+/**
+ * See the file comment. A field is written between `beginRecord` and `endRecord`. A record of which a
+ * field is refused is not to be ended: begin the next one, which takes its place.
+ */
 export class RecordWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
   #length = 0;
   #recordStart = 0;
+  #recordEnd = 0;
 
-  /** Bytes collected so far. */
+  /** Bytes of the records that were ended. */
   get length(): number {
-    return this.#length;
+    return this.#recordEnd;
   }
 
   /** Bytes of memory that the buffer takes. */
@@ -29,27 +38,34 @@ export class RecordWriter {
     return this.#bytes.length;
   }
 
-  /** What was collected, as a view that is valid until the next write or `clear`. */
+  /** The records that were ended, as a view that is valid until the next write or `clear`. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.subarray(0, this.#recordEnd);
   }
 
   /** Forgets everything and gives a large buffer back. */
   clear(): void {
     if (this.#bytes.length > INITIAL_BYTES) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
     this.#length = 0;
+    this.#recordEnd = 0;
   }
 
   beginRecord(): void {
+    // What a record that was not ended has left is overwritten.
+    this.#length = this.#recordEnd;
     this.#recordStart = this.#length;
     // Most records are shorter than 128 bytes; a longer one is moved by what its length needs more.
     this.#reserve(1);
     this.#length += 1;
   }
 
+  /** @throws StorageError VALUE_INVALID - the record is longer than a reader would take. */
   endRecord(): void {
     const start = this.#recordStart;
     const fieldBytes = this.#length - start - 1;
+    if (fieldBytes > RECORD_BYTES_MAX) {
+      throw new StorageError("VALUE_INVALID", `a record of ${fieldBytes} bytes`);
+    }
     if (fieldBytes >= TWO_POW_7) {
       const extra = varintBytes(fieldBytes) - 1;
       this.#reserve(extra);
@@ -57,10 +73,14 @@ export class RecordWriter {
       this.#length += extra;
     }
     writeVarint(this.#bytes, fieldBytes, start);
+    this.#recordEnd = this.#length;
   }
 
-  /** A whole number from 0 to 2^53 - 1. */
+  /** A whole number from 0 to 2^53 - 1. @throws StorageError VALUE_INVALID for any other. */
   writeVarint(value: number): void {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new StorageError("VALUE_INVALID", `${value} is no whole number from 0 to 2^53 - 1`);
+    }
     this.#reserve(VARINT_BYTES_MAX);
     this.#length = writeVarint(this.#bytes, value, this.#length);
   }

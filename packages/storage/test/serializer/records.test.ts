@@ -61,6 +61,22 @@ describe("records", () => {
     expect(() => readAll(bytes.subarray(0, bytes.length - 1), 100)).toThrow(/incomplete record/);
   });
 
+  for (const value of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+    it(`refuse ${value} as a count, and leave no trace of it`, () => {
+      const writer = new RecordWriter();
+      writer.beginRecord();
+      stringField.write(writer, "refused");
+      expect(() => countField.write(writer, value)).toThrow(
+        expect.objectContaining({ code: "VALUE_INVALID" }),
+      );
+      writer.beginRecord();
+      stringField.write(writer, "kept");
+      countField.write(writer, 1);
+      writer.endRecord();
+      expect(readAll(writer.bytes, 100)).toEqual([["kept", 1]]);
+    });
+  }
+
   it("carry fields of every kind", () => {
     expect(roundTrip(doubleField, -1.5e300)).toBe(-1.5e300);
     expect(roundTrip(bytesField, Uint8Array.of(1, 2, 3))).toEqual(Uint8Array.of(1, 2, 3));
@@ -97,11 +113,14 @@ function readAll(bytes: Uint8Array, pieceBytes: number): [string, number][] {
   const reader = new RecordReader();
   const records: [string, number][] = [];
   for (let offset = 0; offset < bytes.length; offset += pieceBytes) {
-    reader.push(bytes.subarray(offset, offset + pieceBytes));
+    const piece = Uint8Array.from(bytes.subarray(offset, offset + pieceBytes));
+    reader.push(piece);
     while (reader.nextRecord()) {
       records.push([stringField.read(reader), countField.read(reader)]);
       reader.endRecord();
     }
+    // Files are read into buffers that take turns.
+    piece.fill(0xff);
   }
   reader.finish();
   return records;
