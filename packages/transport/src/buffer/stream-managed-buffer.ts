@@ -36,7 +36,8 @@ class StreamBodyReader implements BodyReader {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #size: number;
   #givenBytes = 0;
-  #isDone = false;
+  #isSourceDone = false;
+  #isClosed = false;
 
   constructor(source: AsyncIterator<Uint8Array>, size: number) {
     this.#source = source;
@@ -44,18 +45,19 @@ class StreamBodyReader implements BodyReader {
   }
 
   async next(): Promise<Uint8Array | null> {
+    if (this.#isClosed) throw new TransportError("BODY_RELEASED", "the stream was given up");
     for (;;) {
-      const piece = this.#isDone ? null : await this.#pull();
+      const piece = this.#isSourceDone ? null : await this.#pull();
       if (piece === null) return this.#end();
       if (piece.length > 0) return this.#counted(piece);
     }
   }
 
   async close(): Promise<void> {
-    if (this.#isDone) return;
-    this.#isDone = true;
+    const isOver = this.#isClosed || this.#isSourceDone;
+    this.#isClosed = true;
     // What a source that is given up has to say interests nobody.
-    await this.#source.return?.().catch(() => {});
+    if (!isOver) await this.#source.return?.().catch(() => {});
   }
 
   async #pull(): Promise<Uint8Array | null> {
@@ -63,13 +65,13 @@ class StreamBodyReader implements BodyReader {
       const step = await this.#source.next();
       return step.done === true ? null : step.value;
     } catch (error) {
-      this.#isDone = true;
+      this.#isSourceDone = true;
       throw unavailable("the stream failed", error);
     }
   }
 
   #end(): null {
-    this.#isDone = true;
+    this.#isSourceDone = true;
     if (this.#givenBytes === this.#size) return null;
     throw unavailable(`the stream ended after ${this.#givenBytes} of ${this.#size} bytes`);
   }

@@ -1,8 +1,9 @@
-/** Disk on node:fs/promises. Every error goes through `fileFailed`. */
-import { constants } from "node:fs";
+/** Disk on node:fs. Every error goes through `fileFailed`. */
+import { close, constants, fstat, open as openDescriptor } from "node:fs";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { fileFailed } from "./node-error.ts";
 import { NodeOpenFile, statOf } from "./node-open-file.ts";
 import type { FileStat, Files, OpenFile, OpenMode } from "./platform.ts";
@@ -37,13 +38,14 @@ export function createNodeFiles(): Files {
 }
 
 async function open(file: string, mode: OpenMode): Promise<OpenFile> {
-  const handle = await translate("open", file, fs.open(file, OPEN_FLAGS[mode], 0o666));
+  const opening = promisify(openDescriptor)(file, OPEN_FLAGS[mode], 0o666);
+  const descriptor = await translate("open", file, opening);
   try {
     // Only this mode finds bytes in the file that the handle must know about.
-    const endBytes = mode === "read-write" ? (await handle.stat()).size : 0;
-    return new NodeOpenFile(handle, file, { endBytes, isAppending: mode === "append" });
+    const endBytes = mode === "read-write" ? (await promisify(fstat)(descriptor)).size : 0;
+    return new NodeOpenFile(descriptor, file, { endBytes, isAppending: mode === "append" });
   } catch (error) {
-    await handle.close();
+    await promisify(close)(descriptor);
     throw fileFailed("open", file, error);
   }
 }

@@ -1,9 +1,20 @@
-/** One open file on a FileHandle. Reads and writes go on until all bytes went through. */
-import type { Stats } from "node:fs";
-import type { FileHandle } from "node:fs/promises";
+/**
+ * One open file by its descriptor. Reads and writes go on until all bytes went through.
+ *
+ * Not a FileHandle: one that somebody forgets to close makes Node end the whole process when it is
+ * collected, and its reads cost more. In return it is this class that keeps a descriptor open until
+ * nothing is under way on it; the system would give its number to the next file at once.
+ */
+import fs from "node:fs";
+import { promisify } from "node:util";
 import { fileFailed } from "./node-error.ts";
 import type { FileStat, OpenFile } from "./platform.ts";
 import { systemError } from "./system-error.ts";
+
+const fstat = promisify(fs.fstat);
+const fsync = promisify(fs.fsync);
+const ftruncate = promisify(fs.ftruncate);
+const closeDescriptor = promisify(fs.close);
 
 export interface NodeOpenFileOptions {
   /** Where a write at the end goes: the length of the file. Unused when appending. */
@@ -17,32 +28,33 @@ export interface NodeOpenFileOptions {
  * earlier writes are still on their way.
  */
 export class NodeOpenFile implements OpenFile {
-  readonly #handle: FileHandle;
+  readonly #descriptor: number;
   readonly #path: string;
   readonly #isAppending: boolean;
   #endBytes: number;
   /** Appends one after the other: the system alone would not keep their order. */
   #lastAppend: Promise<void> = Promise.resolve();
+  #callCount = 0;
+  #onIdle: (() => void) | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(handle: FileHandle, path: string, options: NodeOpenFileOptions) {
-    this.#handle = handle;
+  constructor(descriptor: number, path: string, options: NodeOpenFileOptions) {
+    this.#descriptor = descriptor;
     this.#path = path;
     this.#endBytes = options.endBytes;
     this.#isAppending = options.isAppending;
   }
 
-  async read(buffer: Uint8Array, position: number): Promise<number> {
-    let count = 0;
-    while (count < buffer.length) {
-      const rest = buffer.length - count;
-      const { bytesRead } = await this.#do("read", () =>
-        this.#handle.read(buffer, count, rest, position + count),
-      );
-      if (bytesRead === 0) break;
-      count += bytesRead;
-    }
-    return count;
+  read(buffer: Uint8Array, position: number): Promise<number> {
+    return this.#do("read", async (descriptor) => {
+      let count = 0;
+      while (count < buffer.length) {
+        const bytesRead = await readSome(descriptor, buffer, count, position + count);
+        if (bytesRead === 0) break;
+        count += bytesRead;
+      }
+      return count;
+    });
   }
 
   write(bytes: Uint8Array, position: number | null): Promise<void> {
@@ -50,20 +62,20 @@ export class NodeOpenFile implements OpenFile {
     const start = position ?? this.#endBytes;
     // Taken before the bytes are on disk, so that writes at the end do not land on each other.
     this.#endBytes = Math.max(this.#endBytes, start + bytes.length);
-    return this.#writeAll(bytes, start);
+    return this.#do("write", (descriptor) => writeAll(descriptor, bytes, start));
   }
 
   async truncate(bytes: number): Promise<void> {
-    await this.#do("truncate", () => this.#handle.truncate(bytes));
+    await this.#do("truncate", (descriptor) => ftruncate(descriptor, bytes));
     this.#endBytes = bytes;
   }
 
-  async stat(): Promise<FileStat> {
-    return statOf(await this.#do("look at", () => this.#handle.stat()));
+  stat(): Promise<FileStat> {
+    return this.#do("look at", async (descriptor) => statOf(await fstat(descriptor)));
   }
 
   sync(): Promise<void> {
-    return this.#do("sync", () => this.#handle.sync());
+    return this.#do("sync", fsync);
   }
 
   close(): Promise<void> {
@@ -72,8 +84,13 @@ export class NodeOpenFile implements OpenFile {
   }
 
   async #close(): Promise<void> {
+    if (this.#callCount > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
     try {
-      await this.#handle.close();
+      await closeDescriptor(this.#descriptor);
     } catch (error) {
       throw fileFailed("close", this.#path, error);
     }
@@ -81,39 +98,76 @@ export class NodeOpenFile implements OpenFile {
 
   #append(bytes: Uint8Array): Promise<void> {
     const before = this.#lastAppend;
-    const append = (async () => {
+    const append = this.#do("write", async (descriptor) => {
       await before;
-      await this.#writeAll(bytes, null);
-    })();
+      await writeAll(descriptor, bytes, null);
+    });
     // The next append waits for this one and does not inherit its failure.
     this.#lastAppend = append.catch(() => {});
     return append;
   }
 
-  async #writeAll(bytes: Uint8Array, position: number | null): Promise<void> {
-    let count = 0;
-    while (count < bytes.length) {
-      const rest = bytes.length - count;
-      const at = position === null ? null : position + count;
-      const { bytesWritten } = await this.#do("write", () =>
-        this.#handle.write(bytes, count, rest, at),
-      );
-      count += bytesWritten;
+  async #do<T>(action: string, work: (descriptor: number) => Promise<T>): Promise<T> {
+    if (this.#closing !== null) {
+      throw fileFailed(action, this.#path, systemError("EBADF", action, this.#path));
     }
-  }
-
-  async #do<T>(action: string, work: () => Promise<T>): Promise<T> {
+    this.#callCount += 1;
     try {
-      if (this.#closing !== null) throw systemError("EBADF", action, this.#path);
-      return await work();
+      return await work(this.#descriptor);
     } catch (error) {
       throw fileFailed(action, this.#path, error);
+    } finally {
+      this.#callCount -= 1;
+      if (this.#callCount === 0) this.#onIdle?.();
     }
   }
 }
 
+function readSome(
+  descriptor: number,
+  buffer: Uint8Array,
+  offset: number,
+  position: number,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const length = buffer.length - offset;
+    fs.read(descriptor, buffer, offset, length, position, (error, count) => {
+      if (error === null) resolve(count);
+      else reject(error);
+    });
+  });
+}
+
+/** @param position null leaves it to the system, which appends. */
+async function writeAll(
+  descriptor: number,
+  bytes: Uint8Array,
+  position: number | null,
+): Promise<void> {
+  let count = 0;
+  while (count < bytes.length) {
+    const at = position === null ? null : position + count;
+    count += await writeSome(descriptor, bytes, count, at);
+  }
+}
+
+function writeSome(
+  descriptor: number,
+  bytes: Uint8Array,
+  offset: number,
+  position: number | null,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const length = bytes.length - offset;
+    fs.write(descriptor, bytes, offset, length, position, (error, count) => {
+      if (error === null) resolve(count);
+      else reject(error);
+    });
+  });
+}
+
 /** Node's stat in our words. */
-export function statOf(stats: Stats): FileStat {
+export function statOf(stats: fs.Stats): FileStat {
   return {
     bytes: stats.size,
     isFile: stats.isFile(),

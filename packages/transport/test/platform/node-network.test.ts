@@ -1,0 +1,171 @@
+import { once } from "node:events";
+import net from "node:net";
+import { Worker } from "node:worker_threads";
+import { afterAll, describe, expect, it } from "vitest";
+import { nodePlatform } from "../../src/platform/node-platform.ts";
+import { networkContract } from "../testing/network-contract.ts";
+import { connectedPair, Recorder } from "../testing/recorder.ts";
+
+const { network } = nodePlatform();
+const cleanups: (() => unknown)[] = [];
+let hangingPort: Promise<number> | null = null;
+
+afterAll(async () => {
+  for (const cleanup of cleanups) await cleanup();
+});
+
+networkContract("node network", {
+  network,
+  hangingPort: () => (hangingPort ??= listenWithoutAccepting()),
+});
+
+describe("node network", () => {
+  it("sets TCP_NODELAY on both ends, and keep-alive where it was asked for", async () => {
+    const { connect, createServer } = net;
+    const seen: unknown[] = [];
+    net.connect = ((options: net.NetConnectOpts) => {
+      seen.push(options);
+      return connect(options);
+    }) as typeof net.connect;
+    net.createServer = ((options: net.ServerOpts, onSocket: (socket: net.Socket) => void) => {
+      seen.push(options);
+      return createServer(options, onSocket);
+    }) as typeof net.createServer;
+    try {
+      for (const keepAlive of [undefined, true]) {
+        const listener = await network.listen({ port: 0, keepAlive }, (socket) => socket.destroy());
+        (await network.connect({ ...listener.address, timeoutMs: 0 })).destroy();
+        await listener.close();
+      }
+    } finally {
+      Object.assign(net, { connect, createServer });
+    }
+    expect(seen).toMatchObject([
+      { noDelay: true, keepAlive: false, allowHalfOpen: true },
+      { noDelay: true, keepAlive: true, allowHalfOpen: true },
+      { noDelay: true, keepAlive: true, allowHalfOpen: true },
+      { noDelay: true, keepAlive: true, allowHalfOpen: true },
+    ]);
+  });
+
+  it("says so when a name is unknown", async () => {
+    const attempt = network.connect({ host: "no-such-host.invalid", port: 1, timeoutMs: 10_000 });
+    await expect(attempt).rejects.toMatchObject({
+      code: "CONNECT_FAILED",
+      message: expect.stringContaining("no-such-host.invalid:1"),
+    });
+  });
+
+  it("reports a reset by a foreign peer as a lost connection", async () => {
+    const atServer = new Recorder();
+    const listener = await network.listen({ host: "127.0.0.1", port: 0 }, (socket) =>
+      socket.start(atServer),
+    );
+    const foreign = net.connect(listener.address);
+    foreign.write("hello");
+    await atServer.received(5);
+    foreign.resetAndDestroy();
+    await atServer.saw("close");
+    expect(atServer.closeError).toMatchObject({
+      code: "CHANNEL_CLOSED",
+      message: "the connection was lost: the peer reset the connection (ECONNRESET)",
+    });
+    await listener.close();
+  });
+
+  it("survives peers that reset before they are accepted", async () => {
+    const recorders: Recorder[] = [];
+    const listener = await network.listen({ host: "127.0.0.1", port: 0 }, (socket) => {
+      const recorder = new Recorder();
+      recorders.push(recorder);
+      socket.start(recorder);
+    });
+    const foreign = Array.from({ length: 50 }, () => net.connect(listener.address));
+    await Promise.all(
+      foreign.map(async (socket) => {
+        await once(socket, "connect");
+        socket.resetAndDestroy();
+      }),
+    );
+    await Promise.all(recorders.map((recorder) => recorder.saw("close")));
+    const { client, server, atServer } = await connectedPair(network);
+    client.end();
+    await atServer.saw("end");
+    server.end();
+    await atServer.saw("close");
+    expect(atServer.closeError).toBeNull();
+    await listener.close();
+  });
+
+  it("lets timers run while a peer takes every byte at once", async () => {
+    const { port, worker } = await drainingPeer();
+    const socket = await network.connect({ host: "127.0.0.1", port, timeoutMs: 5000 });
+    const recorder = new Recorder();
+    socket.start(recorder);
+    const piece = Buffer.alloc(1000);
+    let isRunning = true;
+    const writeOn = (): void => {
+      if (isRunning) socket.write([piece], writeOn);
+    };
+    writeOn();
+    let ticks = 0;
+    await new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        ticks += 1;
+        if (ticks < 10 && !recorder.log.includes("close")) return;
+        clearInterval(timer);
+        resolve();
+      }, 1);
+    });
+    isRunning = false;
+    // Without fairness the first tick would come when the peer has left.
+    expect(recorder.log).toEqual([]);
+    socket.destroy();
+    await worker.terminate();
+  });
+});
+
+/** Accepts nothing: its thread is asleep and its queue is full, so new connections get no answer. */
+async function listenWithoutAccepting(): Promise<number> {
+  const worker = new Worker(
+    `const net = require("node:net");
+     const { parentPort } = require("node:worker_threads");
+     const server = net.createServer();
+     server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+       parentPort.postMessage(server.address().port);
+       setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000), 10);
+     });`,
+    { eval: true },
+  );
+  cleanups.push(() => worker.terminate());
+  const [port] = (await once(worker, "message")) as [number];
+  await new Promise((resolve) => {
+    setTimeout(resolve, 100);
+  });
+  const fillers = Array.from({ length: 4 }, () => net.connect(port, "127.0.0.1"));
+  for (const filler of fillers) filler.on("error", () => {});
+  cleanups.unshift(() => fillers.forEach((filler) => void filler.destroy()));
+  await new Promise((resolve) => {
+    setTimeout(resolve, 50);
+  });
+  return port;
+}
+
+/** Reads as fast as it can in a thread of its own, for two seconds. */
+async function drainingPeer(): Promise<{ port: number; worker: Worker }> {
+  const worker = new Worker(
+    `const net = require("node:net");
+     const { parentPort } = require("node:worker_threads");
+     const server = net.createServer((socket) => {
+       socket.on("error", () => {}).resume();
+       setTimeout(() => socket.destroy(), 2000);
+     });
+     server.listen({ port: 0, host: "127.0.0.1" }, () => {
+       parentPort.postMessage(server.address().port);
+     });`,
+    { eval: true },
+  );
+  cleanups.push(() => worker.terminate());
+  const [port] = (await once(worker, "message")) as [number];
+  return { port, worker };
+}
