@@ -17,6 +17,9 @@ export default defineConfig({
       root,
       test: { name: basename(root), include: ["test/**/*.test.ts"] },
     })),
+    // Tests that start processes share slow machines with each other; none of them measures time.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
     // Child processes started by a test resolve workspace packages to their sources too.
     execArgv: ["--conditions=@bm/source"],
     coverage: { provider: "v8", include: ["packages/*/src/**"], exclude: ["**/gen/**"] },

@@ -15,7 +15,7 @@ const READ_BYTES = 1024 * 1024;
 export interface PartitionsWritten {
   /** Bytes of each partition. */
   readonly lengths: readonly number[];
-  /** Adler-32 of each partition; 0 for an empty one, as Spark writes it. */
+  /** Adler-32 of each partition; 1, its initial value, for an empty one. */
   readonly checksums: readonly number[];
 }
 
@@ -49,8 +49,14 @@ export class MapOutputFile {
   /** Adds serialised records to the current partition. The bytes may change once this resolves. */
   async writeRecords(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
-    if (this.#codec === null) await this.#append(Uint8Array.from(bytes));
-    else await this.#append(this.#codec.compress(bytes));
+    const encoder = this.#codec?.createEncoder() ?? null;
+    // In steps, so that no second copy of a large partition is made, and others get their turn.
+    for (let offset = 0; offset < bytes.length; offset += WRITE_BYTES) {
+      const piece = bytes.subarray(offset, offset + WRITE_BYTES);
+      if (encoder === null) await this.#append(Uint8Array.from(piece));
+      else for (const encoded of encoder.push(piece)) await this.#append(encoded);
+    }
+    for (const encoded of encoder?.finish() ?? []) await this.#append(encoded);
   }
 
   /** Adds a part of another file that is in this form already. */
@@ -67,7 +73,7 @@ export class MapOutputFile {
   /** Ends the current partition; the next one begins. */
   endPartition(): void {
     this.#lengths.push(this.#partitionBytes);
-    this.#checksums.push(this.#partitionBytes === 0 ? 0 : this.#checksum.value);
+    this.#checksums.push(this.#checksum.value);
     this.#partitionBytes = 0;
     this.#checksum.reset();
   }

@@ -6,6 +6,11 @@ export interface Aggregator<Value, Combined> {
   create(value: Value): Combined;
   add(combined: Combined, value: Value): Combined;
   merge(one: Combined, other: Combined): Combined;
+  /**
+   * Bytes of memory that a combined value takes, roughly. Give it for values that grow, such as
+   * lists: writers spill by it. Default: the length of texts and byte arrays, little for others.
+   */
+  bytesOf?(combined: Combined): number;
 }
 
 /** Chooses the reduce partition of a key. */

@@ -10,12 +10,12 @@ import type { BlockManagerId } from "@bm/block";
 import type { CompressionCodec } from "@bm/codec";
 import { MapStatus } from "@bm/master";
 import type { IndexShuffleBlockResolver } from "@bm/shuffle";
-import type { Clock, Files } from "@bm/transport";
+import type { Clock, Files, OpenFile } from "@bm/transport";
 import { asDiskFull } from "../disk/disk-full.ts";
 import { RecordWriter } from "../serializer/record-writer.ts";
 import { StorageError } from "../storage-error.ts";
 import { MapOutputFile, type PartitionsWritten } from "./map-output-file.ts";
-import type { ShuffleHandle } from "./shuffle-handle.ts";
+import type { Aggregator, ShuffleHandle } from "./shuffle-handle.ts";
 
 export interface SortShuffleWriterOptions<Key, Value, Combined> {
   readonly handle: ShuffleHandle<Key, Value, Combined>;
@@ -43,16 +43,18 @@ export interface ShuffleWriteMetrics {
 }
 
 const MEMORY_BYTES_DEFAULT = 64 * 1024 * 1024;
-/** A map entry with a short key and a number, as measured; keys are counted by themselves too. */
+/** An entry of the map without what key and value take beyond a few bytes, as measured. */
 const COMBINED_ENTRY_BYTES = 128;
 /** Between two looks at the memory and one breath for the event loop. */
 const RECORDS_PER_TURN = 32 * 1024;
+/** Of the memory, what may be added between two looks at it: large records make short turns. */
+const MEMORY_SHARE_PER_TURN = 16;
 
 interface Spill extends PartitionsWritten {
   readonly path: string;
 }
 
-type WriterState = "open" | "committed" | "aborted";
+type WriterState = "open" | "committing" | "committed" | "failed" | "aborted";
 
 /** See the file comment. One task uses it at a time: wait for a call before the next one. */
 export class SortShuffleWriter<Key, Value, Combined = Value> {
@@ -60,6 +62,10 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   readonly #memoryBytesMax: number;
   readonly #partitions: RecordWriter[];
   readonly #combined = new Map<Key, Combined>();
+  /** Estimated memory of `#combined`. */
+  #combinedBytes = 0;
+  /** What was added since the last look at the memory. */
+  #addedBytes = 0;
   readonly #spills: Spill[] = [];
   readonly #temporary = new Set<string>();
   #state: WriterState = "open";
@@ -84,39 +90,43 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   }
 
   /**
-   * Takes records in; may be called again and again.
-   * @throws StorageError WRITER_STATE, PARTITION_INVALID, DISK_FULL; TransportError FILE_FAILED.
+   * Takes records in; may be called again and again. Whatever fails, the writer has failed then, and
+   * nothing of it is left on disk: records in buffers may be lost, so no commit may follow.
+   * @throws StorageError WRITER_STATE, PARTITION_INVALID, VALUE_INVALID, DISK_FULL; TransportError
+   *   FILE_FAILED; what the records throw (rejects).
    */
-  async write(records: Iterable<readonly [Key, Value]>): Promise<void> {
+  async write(
+    records: Iterable<readonly [Key, Value]> | AsyncIterable<readonly [Key, Value]>,
+  ): Promise<void> {
     this.#requireOpen();
-    const iterator = records[Symbol.iterator]();
-    for (let isMore = true; isMore; ) {
-      isMore = this.#takeSome(iterator);
-      await this.#makeRoom();
-      if (isMore) await this.#breathe();
+    try {
+      if (Symbol.asyncIterator in records) await this.#takeAsync(records);
+      else await this.#takeAll(records[Symbol.iterator]());
+    } catch (error) {
+      await this.#fail();
+      throw error;
     }
   }
 
   /**
-   * Publishes the output and gives what the map output tracker wants to know.
+   * Publishes the output and gives what the map output tracker wants to know. After a failure the
+   * map task has to be run again, with another writer.
    * @throws StorageError WRITER_STATE, DISK_FULL; ShuffleError and TransportError of the commit.
    */
   async commit(): Promise<MapStatus> {
     this.#requireOpen();
-    const { handle, mapId, resolver, location } = this.#options;
-    this.#serializeCombined();
-    const dataFile = resolver.getDataFile(handle.shuffleId, mapId);
-    const written = await this.#writeFile(dataFile, (file) => this.#mergeInto(file));
-    const committed = await resolver.writeIndexFileAndCommit(handle.shuffleId, mapId, {
-      lengths: written.lengths,
-      dataTempFile: written.path,
-      checksums: written.checksums,
-    });
-    this.#temporary.delete(written.path);
-    this.#state = "committed";
-    this.#bytesWritten = sum(committed.lengths);
-    await this.#removeTemporary();
-    return MapStatus.ofSizes(location, mapId, committed.lengths);
+    this.#state = "committing";
+    try {
+      const lengths = await this.#publish();
+      this.#state = "committed";
+      this.#bytesWritten = sum(lengths);
+      await this.#removeTemporary();
+      const { location, mapId } = this.#options;
+      return MapStatus.ofSizes(location, mapId, lengths);
+    } catch (error) {
+      await this.#fail();
+      throw error;
+    }
   }
 
   /** Gives everything up and removes what was written. Safe to call twice, and after a commit. */
@@ -127,24 +137,88 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
     await this.#removeTemporary();
   }
 
+  /** Gives the lengths of the partitions that are published now. */
+  async #publish(): Promise<readonly number[]> {
+    const { handle, mapId, resolver } = this.#options;
+    this.#serializeCombined();
+    const dataFile = resolver.getDataFile(handle.shuffleId, mapId);
+    const { path, lengths, checksums } = await this.#writeFile(dataFile, (file) =>
+      this.#mergeInto(file),
+    );
+    // As Spark has it, an output without a byte is an index file and nothing else.
+    const isEmpty = sum(lengths) === 0;
+    const committed = await resolver.writeIndexFileAndCommit(handle.shuffleId, mapId, {
+      lengths,
+      dataTempFile: isEmpty ? null : path,
+      checksums: isEmpty ? [] : checksums,
+    });
+    if (!isEmpty) this.#temporary.delete(path);
+    return committed.lengths;
+  }
+
+  /** The failure that led here is the one to be told, not one of the clearing up. */
+  async #fail(): Promise<void> {
+    this.#state = "failed";
+    await this.abort().catch(() => {});
+  }
+
+  async #takeAll(iterator: Iterator<readonly [Key, Value]>): Promise<void> {
+    try {
+      for (let isMore = true; isMore; ) {
+        isMore = this.#takeSome(iterator);
+        await this.#makeRoom();
+        if (isMore) await this.#breathe();
+      }
+    } catch (error) {
+      iterator.return?.();
+      throw error;
+    }
+  }
+
+  async #takeAsync(records: AsyncIterable<readonly [Key, Value]>): Promise<void> {
+    let count = 0;
+    for await (const [key, value] of records) {
+      this.#take(key, value);
+      count += 1;
+      if (count % RECORDS_PER_TURN === 0 || this.#isTurnOver()) await this.#makeRoom();
+    }
+    await this.#makeRoom();
+  }
+
   /** False when the records are used up. */
   #takeSome(iterator: Iterator<readonly [Key, Value]>): boolean {
-    const { aggregator } = this.#options.handle;
-    for (let count = 0; count < RECORDS_PER_TURN; count += 1) {
+    for (let count = 0; count < RECORDS_PER_TURN && !this.#isTurnOver(); count += 1) {
       const next = iterator.next();
       if (next.done) return false;
       const [key, value] = next.value;
-      this.#recordsWritten += 1;
-      // Without an aggregator values and combined values are of one type.
-      if (aggregator === null) this.#serialize(key, value as unknown as Combined);
-      else {
-        const known = this.#combined.get(key);
-        const combined =
-          known === undefined ? aggregator.create(value) : aggregator.add(known, value);
-        this.#combined.set(key, combined);
-      }
+      this.#take(key, value);
     }
     return true;
+  }
+
+  #isTurnOver(): boolean {
+    return this.#addedBytes * MEMORY_SHARE_PER_TURN >= this.#memoryBytesMax;
+  }
+
+  #take(key: Key, value: Value): void {
+    const { aggregator } = this.#options.handle;
+    this.#recordsWritten += 1;
+    // Without an aggregator values and combined values are of one type.
+    if (aggregator === null) this.#serialize(key, value as unknown as Combined);
+    else this.#combine(aggregator, key, value);
+  }
+
+  #combine(aggregator: Aggregator<Value, Combined>, key: Key, value: Value): void {
+    const known = this.#combined.get(key);
+    const isNew = known === undefined;
+    // Taken before, for the aggregator may add to the value that it is given.
+    const knownBytes = isNew ? 0 : valueBytes(aggregator, known);
+    const combined = isNew ? aggregator.create(value) : aggregator.add(known, value);
+    this.#combined.set(key, combined);
+    const entryBytes = isNew ? COMBINED_ENTRY_BYTES + plainBytes(key) : 0;
+    const grownBytes = entryBytes + valueBytes(aggregator, combined) - knownBytes;
+    this.#combinedBytes += grownBytes;
+    this.#addedBytes += grownBytes;
   }
 
   #serialize(key: Key, value: Combined): void {
@@ -155,23 +229,27 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
       const text = `partition ${index} of ${partitioner.numPartitions}`;
       throw new StorageError("PARTITION_INVALID", text);
     }
+    const lengthBefore = partition.length;
     partition.beginRecord();
     serializer.key.write(partition, key);
     serializer.value.write(partition, value);
     partition.endRecord();
+    this.#addedBytes += partition.length - lengthBefore;
   }
 
   #serializeCombined(): void {
     for (const [key, value] of this.#combined) this.#serialize(key, value);
     this.#combined.clear();
+    this.#combinedBytes = 0;
   }
 
   async #makeRoom(): Promise<void> {
     const buffered = this.#partitions.reduce((bytes, { capacity }) => bytes + capacity, 0);
-    const combined = this.#combined.size * COMBINED_ENTRY_BYTES;
-    if (buffered + combined < this.#memoryBytesMax) return;
+    this.#addedBytes = 0;
+    if (buffered + this.#combinedBytes < this.#memoryBytesMax) return;
     this.#serializeCombined();
     await this.#spill();
+    this.#addedBytes = 0;
   }
 
   async #spill(): Promise<void> {
@@ -190,14 +268,11 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
 
   async #mergeInto(file: MapOutputFile): Promise<void> {
     const { files } = this.#options;
-    const spills = await Promise.all(
-      this.#spills.map(async (spill) => ({
-        file: await files.open(spill.path, "read"),
-        lengths: spill.lengths,
-        position: 0,
-      })),
-    );
+    const spills: { file: OpenFile; lengths: readonly number[]; position: number }[] = [];
     try {
+      for (const { path, lengths } of this.#spills) {
+        spills.push({ file: await files.open(path, "read"), lengths, position: 0 });
+      }
       for (const [index, partition] of this.#partitions.entries()) {
         for (const spill of spills) {
           const length = spill.lengths[index] ?? 0;
@@ -217,13 +292,14 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   async #writeFile(dataFile: string, fill: (file: MapOutputFile) => Promise<void>): Promise<Spill> {
     const { files, codec, resolver } = this.#options;
     const path = await resolver.createTempFile(dataFile);
-    const file = await MapOutputFile.create(files, path, codec);
     this.#temporary.add(path);
+    let file: MapOutputFile | null = null;
     try {
+      file = await MapOutputFile.create(files, path, codec);
       await fill(file);
       return { path, ...(await file.finish()) };
     } catch (error) {
-      await file.close();
+      await file?.close().catch(() => {});
       throw asDiskFull(error, path);
     }
   }
@@ -243,6 +319,19 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
     if (this.#state === "open") return;
     throw new StorageError("WRITER_STATE", `the shuffle writer is ${this.#state}`);
   }
+}
+
+/** Memory of what can be measured at a glance; the rest is in COMBINED_ENTRY_BYTES. */
+function plainBytes(value: unknown): number {
+  if (typeof value === "string") return value.length;
+  return value instanceof Uint8Array ? value.byteLength : 0;
+}
+
+function valueBytes<Value, Combined>(
+  aggregator: Aggregator<Value, Combined>,
+  combined: Combined,
+): number {
+  return aggregator.bytesOf?.(combined) ?? plainBytes(combined);
 }
 
 function sum(values: readonly number[]): number {

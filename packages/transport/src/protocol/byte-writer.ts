@@ -21,12 +21,14 @@ export class ByteWriter {
   }
 
   writeInt8(value: number): this {
-    this.#bytes.writeInt8(value, this.#reserve(1));
+    const offset = this.#reserve(1);
+    this.#bytes.writeInt8(value, offset);
     return this;
   }
 
   writeUint8(value: number): this {
-    this.#bytes.writeUInt8(value, this.#reserve(1));
+    const offset = this.#reserve(1);
+    this.#bytes.writeUInt8(value, offset);
     return this;
   }
 
@@ -35,22 +37,26 @@ export class ByteWriter {
   }
 
   writeInt16(value: number): this {
-    this.#bytes.writeInt16BE(value, this.#reserve(2));
+    const offset = this.#reserve(2);
+    this.#bytes.writeInt16BE(value, offset);
     return this;
   }
 
   writeUint16(value: number): this {
-    this.#bytes.writeUInt16BE(value, this.#reserve(2));
+    const offset = this.#reserve(2);
+    this.#bytes.writeUInt16BE(value, offset);
     return this;
   }
 
   writeInt32(value: number): this {
-    this.#bytes.writeInt32BE(value, this.#reserve(4));
+    const offset = this.#reserve(4);
+    this.#bytes.writeInt32BE(value, offset);
     return this;
   }
 
   writeInt64(value: Int64): this {
-    writeInt64(this.#bytes, value, this.#reserve(8));
+    const offset = this.#reserve(8);
+    writeInt64(this.#bytes, value, offset);
     return this;
   }
 
@@ -66,7 +72,8 @@ export class ByteWriter {
 
   /** The bytes alone. */
   writeBytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#reserve(value.length));
+    const offset = this.#reserve(value.length);
+    this.#bytes.set(value, offset);
     return this;
   }
 
@@ -96,6 +103,7 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#length);
   }
 
+  /** May replace the buffer: take the offset before touching `#bytes`. */
   #reserve(bytes: number): number {
     const start = this.#length;
     const needed = start + bytes;
