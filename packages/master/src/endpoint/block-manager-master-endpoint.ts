@@ -110,20 +110,24 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     const endpoint = new BlockManagerMasterEndpoint(env, options);
     const self = env.setupEndpoint(MASTER_ENDPOINT_NAME, endpoint);
     endpoint.#stop = () => void env.stop(self);
+    endpoint.#setupHeartbeats();
     return self;
   }
 
   override onStart(): void {
-    const state = this.#state;
-    const heartbeat = new BlockManagerMasterHeartbeatEndpoint(state, () => this.#stopHeartbeats());
-    this.#env.setupEndpoint(MASTER_HEARTBEAT_ENDPOINT_NAME, heartbeat);
-    this.#env.setupEndpoint(HEARTBEAT_RECEIVER_ENDPOINT_NAME, new HeartbeatReceiver(state));
     this.#monitor?.start();
   }
 
   override onStop(): void {
     this.#monitor?.stop();
     this.#stopHeartbeats();
+  }
+
+  #setupHeartbeats(): void {
+    const state = this.#state;
+    const heartbeat = new BlockManagerMasterHeartbeatEndpoint(state, () => this.#stopHeartbeats());
+    this.#env.setupEndpoint(MASTER_HEARTBEAT_ENDPOINT_NAME, heartbeat);
+    this.#env.setupEndpoint(HEARTBEAT_RECEIVER_ENDPOINT_NAME, new HeartbeatReceiver(state));
   }
 
   #stopHeartbeats(): void {

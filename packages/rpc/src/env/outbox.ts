@@ -5,7 +5,12 @@
  *
  * Messages that are given while the connection is made wait and go out first, in order.
  */
-import type { BytesManagedBuffer, ClientFactory, TransportClient } from "@bm/transport";
+import {
+  type BytesManagedBuffer,
+  type ClientFactory,
+  isConnectionError,
+  type TransportClient,
+} from "@bm/transport";
 import { formatRpcAddress, type RpcAddress } from "../address/rpc-address.ts";
 import type { Courier, Delivery } from "../endpoint/courier.ts";
 import { decodeReply, encodeRequest } from "../message/envelope.ts";
@@ -131,6 +136,8 @@ export class Outbox {
     const requestId = client.sendRpcWith(parcel.body, {
       onSuccess: (response) => this.#settle(parcel, () => this.#open(parcel, response)),
       onFailure: (error) => {
+        // The connection may still look alive for a moment: nobody is to use it any more.
+        if (isConnectionError(error)) client.timeOut();
         const failure = fromTransportError(error, client.remoteAddress);
         this.#settle(parcel, () => parcel.onFailure(failure));
       },

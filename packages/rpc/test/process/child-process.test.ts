@@ -31,8 +31,10 @@ describe("another process", () => {
 
     child.kill("SIGSTOP");
     const unanswered = ref.ask(Add, 1);
+    const exited = once(child, "exit");
     child.kill("SIGKILL");
     await expect(unanswered).rejects.toMatchObject({ code: "CONNECTION_LOST" });
+    await exited;
     await expect(ref.ask(Add, 1)).rejects.toMatchObject({ code: "CONNECT_FAILED" });
   });
 });
