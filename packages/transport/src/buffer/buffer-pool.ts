@@ -1,5 +1,6 @@
 import { invariant } from "../invariant.ts";
 
+/** What a pool is made of. */
 export interface BufferPoolOptions {
   /** Length of every buffer. */
   readonly bufferBytes: number;

@@ -19,6 +19,7 @@ const OWN_BUFFER_BYTES_MAX = 64 * 1024;
 /** Used unless another pool is given: keeps at most 16 MiB for the next readings. */
 const sharedPool = new BufferPool({ bufferBytes: PIECE_BYTES, maxFree: 32 });
 
+/** Which bytes of which file. */
 export interface FileSegmentOptions {
   readonly files: Files;
   readonly path: string;

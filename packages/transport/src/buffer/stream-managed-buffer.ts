@@ -1,6 +1,7 @@
 import { TransportError } from "../transport-error.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 
+/** Where the bytes come from. */
 export interface StreamManagedBufferOptions {
   /** Exact number of bytes that the stream gives. */
   readonly size: number;

@@ -1,6 +1,6 @@
-/** Keys about sockets, time limits and retries. */
 import type { ConfKey } from "./conf-key.ts";
 
+/** Keys about sockets, time limits and retries. */
 export const IO_KEYS: readonly ConfKey[] = [
   {
     property: "ioModeDefault",

@@ -3,12 +3,14 @@ import { TransportError } from "../transport-error.ts";
 import type { ConfKey } from "./conf-key.ts";
 import { parseByteSize, parseDurationMs } from "./units.ts";
 
+/** A value as its getter gives it; null when there is none. */
 export type ConfValue = boolean | number | string | readonly string[] | null;
 
 const INT32_MAX = 0x7fff_ffff;
 const INT32_MIN = -0x8000_0000;
 
 /**
+ * The value that a text means for a key.
  * @param text null when the key is neither set nor has a default.
  * @throws TransportError OPTION_INVALID naming the key, the value and what would be right.
  */

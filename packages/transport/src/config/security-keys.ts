@@ -1,6 +1,6 @@
-/** Keys about authentication, encryption and TLS. */
 import type { ConfKey } from "./conf-key.ts";
 
+/** Keys about authentication, encryption and TLS. */
 export const SECURITY_KEYS: readonly ConfKey[] = [
   {
     property: "saslTimeoutMs",

@@ -1,6 +1,6 @@
-/** Keys about serving shuffle blocks; read under these names whatever the module is. */
 import type { ConfKey } from "./conf-key.ts";
 
+/** Keys about serving shuffle blocks; read under these names whatever the module is. */
 export const SHUFFLE_KEYS: readonly ConfKey[] = [
   {
     property: "maxChunksBeingTransferred",

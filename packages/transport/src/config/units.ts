@@ -10,7 +10,9 @@
  */
 import { TransportError } from "../transport-error.ts";
 
+/** Units of a size; each is 1024 times the one before. */
 export type ByteUnit = "B" | "KiB" | "MiB" | "GiB" | "TiB" | "PiB";
+/** Units of a time. */
 export type TimeUnit = "us" | "ms" | "s" | "min" | "h" | "d";
 
 const INT64_MAX = 2n ** 63n - 1n;

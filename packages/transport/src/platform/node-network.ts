@@ -24,7 +24,7 @@ import { systemError } from "./system-error.ts";
 /** The kernel cuts this to its own limit, which Node's default of 511 would undercut. */
 const BACKLOG_OF_THE_SYSTEM = 65_535;
 
-/** @param clock measures the connect timeout. */
+/** The network of this machine. @param clock measures the connect timeout. */
 export function createNodeNetwork(clock: Clock): Network {
   return {
     connect: (options) => connect(clock, options),

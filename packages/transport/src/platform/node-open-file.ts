@@ -16,6 +16,7 @@ const fsync = promisify(fs.fsync);
 const ftruncate = promisify(fs.ftruncate);
 const closeDescriptor = promisify(fs.close);
 
+/** How the file was opened. */
 export interface NodeOpenFileOptions {
   /** Where a write at the end goes: the length of the file. Unused when appending. */
   readonly endBytes: number;

@@ -11,6 +11,7 @@ export interface Platform {
   readonly random: Random;
 }
 
+/** Time, as a value. */
 export interface Clock {
   /** Milliseconds of a monotonic clock with an arbitrary origin. */
   nowMs(): number;
@@ -24,10 +25,12 @@ export interface Clock {
   sleep(delayMs: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<void>;
 }
 
+/** Something that will happen unless it is cancelled. Cancelling twice, or too late, does nothing. */
 export interface Timer {
   cancel(): void;
 }
 
+/** Chance, as a value. */
 export interface Random {
   /** Uniform in [0, 1). */
   next(): number;
@@ -37,11 +40,13 @@ export interface Random {
   uuid(): string;
 }
 
+/** A host, numeric or a name, and a TCP port. */
 export interface SocketAddress {
   readonly host: string;
   readonly port: number;
 }
 
+/** Where to connect, and how long to try. */
 export interface ConnectOptions extends SocketAddress {
   /** 0 waits as long as the system does. */
   readonly timeoutMs: number;
@@ -50,6 +55,7 @@ export interface ConnectOptions extends SocketAddress {
   readonly sendBufferBytes?: number | undefined;
 }
 
+/** Where to listen, and what accepted sockets get. */
 export interface ListenOptions {
   /** Address to bind; undefined means every interface. */
   readonly host?: string | undefined;
@@ -64,6 +70,7 @@ export interface ListenOptions {
   readonly reusePort?: boolean | undefined;
 }
 
+/** TCP, as a value. */
 export interface Network {
   /** @throws TransportError CONNECT_FAILED, CONNECT_TIMEOUT, REQUEST_ABORTED (rejects). */
   connect(options: ConnectOptions): Promise<Socket>;
@@ -71,6 +78,7 @@ export interface Network {
   listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener>;
 }
 
+/** A port that is listened on. */
 export interface Listener {
   readonly address: SocketAddress;
   /** Stops accepting. Accepted sockets live on. Safe to call twice. */
@@ -87,6 +95,7 @@ export interface SocketEvents {
   onClose(error: Error | null): void;
 }
 
+/** One TCP connection. Its addresses stay readable when it is closed. */
 export interface Socket {
   readonly remoteAddress: SocketAddress;
   readonly localAddress: SocketAddress;
@@ -107,6 +116,7 @@ export interface Socket {
   destroy(): void;
 }
 
+/** All but "read" make the file where it is missing; "create-new" fails where one is, "write" empties it. */
 export type OpenMode = "read" | "write" | "append" | "create-new" | "read-write";
 
 /** File operations. All reject with TransportError FILE_FAILED whose cause has Node's `code`. */
@@ -126,6 +136,7 @@ export interface Files {
   remove(path: string): Promise<boolean>;
 }
 
+/** What is known of a file or directory without opening it. */
 export interface FileStat {
   readonly bytes: number;
   readonly isFile: boolean;
@@ -133,6 +144,7 @@ export interface FileStat {
   readonly modifiedMs: number;
 }
 
+/** A file that is open. All methods reject with FILE_FAILED, after `close` too. */
 export interface OpenFile {
   /** Reads into all of `buffer` from `position`, less only at the end of the file; gives the count. */
   read(buffer: Uint8Array, position: number): Promise<number>;

@@ -7,7 +7,7 @@ export interface SystemError extends Error {
   readonly syscall: string;
 }
 
-/** @param subject the path or address that the call was about, for the message. */
+/** Makes such an error. @param subject the path or address that the call was about. */
 export function systemError(code: string, syscall: string, subject: string): SystemError {
   return Object.assign(new Error(`${code}: ${syscall} ${subject}`), { code, syscall });
 }

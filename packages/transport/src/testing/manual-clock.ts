@@ -4,6 +4,7 @@ import type { Clock, Timer } from "../platform/platform.ts";
 /** More turns than any sane chain of immediates needs; an endless one fails instead of hanging. */
 const TURNS_MAX = 1_000_000;
 
+/** Where a manual clock begins. */
 export interface ManualClockOptions {
   /** What `wallTimeMs` says at the start. Default: 2024-01-01 UTC. */
   readonly wallTimeMs?: number;

@@ -10,6 +10,7 @@ import type { FileStat, Files, OpenFile, OpenMode } from "../platform/platform.t
 import { systemError } from "../platform/system-error.ts";
 import { MemoryFile, MemoryOpenFile, type Space } from "./memory-open-file.ts";
 
+/** The limits of a disk in memory. */
 export interface MemoryFilesOptions {
   /** Bytes that all files together may hold; more is ENOSPC. Default: no limit. */
   readonly capacityBytes?: number;

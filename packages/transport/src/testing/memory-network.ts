@@ -35,6 +35,7 @@ const LOCAL_HOSTS: ReadonlySet<string> = new Set([
   "localhost",
 ]);
 
+/** The address, the limits and the faults of a network in memory. */
 export interface MemoryNetworkOptions {
   /** The address that connections come from. Default: 127.0.0.1. See `MemoryNetwork.at`. */
   readonly host?: string;
@@ -46,12 +47,16 @@ export interface MemoryNetworkOptions {
   readonly onConnect?: (from: SocketAddress, to: SocketAddress) => "accept" | "refuse" | "hang";
 }
 
+/** A network that other machines can be added to. */
 export interface MemoryNetwork extends Network {
   /** The same network as seen from another machine, which has its own ports and loopback address. */
   at(host: string): Network;
 }
 
-/** @param clock gives the turns in which bytes move, and measures connect timeouts. */
+/**
+ * A network with nobody on it.
+ * @param clock gives the turns in which bytes move, and measures connect timeouts.
+ */
 export function createMemoryNetwork(
   clock: Clock,
   options: MemoryNetworkOptions = {},

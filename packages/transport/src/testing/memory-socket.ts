@@ -26,6 +26,7 @@ export interface MemoryDelivery {
 /** How many of the bytes arrive as the next piece, or that the connection is lost instead. */
 export type DeliveryFault = (delivery: MemoryDelivery) => number | "reset";
 
+/** One end of a connection, and the way to the other. */
 export interface MemorySocketOptions {
   readonly clock: Clock;
   readonly local: SocketAddress;

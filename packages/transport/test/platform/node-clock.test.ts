@@ -1,15 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { nodeClock } from "../../src/platform/node-clock.ts";
-import { clockContract } from "../testing/clock-contract.ts";
-
-clockContract(
-  "node clock",
-  () => nodeClock,
-  (_, ms) =>
-    new Promise((resolve) => {
-      setTimeout(resolve, ms);
-    }),
-);
 
 describe("node clock", () => {
   afterEach(() => {

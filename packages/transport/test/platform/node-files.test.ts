@@ -1,11 +1,8 @@
 import { symlink } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { nodePlatform } from "../../src/platform/node-platform.ts";
-import { filesContract } from "../testing/files-contract.ts";
 
 const { files } = nodePlatform();
-
-filesContract("node files", files);
 
 describe("node files", () => {
   it("removes a symbolic link and never what it points at", async () => {

@@ -3,20 +3,13 @@ import net from "node:net";
 import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it } from "vitest";
 import { nodePlatform } from "../../src/platform/node-platform.ts";
-import { networkContract } from "../testing/network-contract.ts";
 import { connectedPair, Recorder } from "../testing/recorder.ts";
 
 const { network } = nodePlatform();
 const cleanups: (() => unknown)[] = [];
-let hangingPort: Promise<number> | null = null;
 
 afterAll(async () => {
   for (const cleanup of cleanups) await cleanup();
-});
-
-networkContract("node network", {
-  network,
-  hangingPort: () => (hangingPort ??= listenWithoutAccepting()),
 });
 
 describe("node network", () => {
@@ -124,32 +117,6 @@ describe("node network", () => {
     await worker.terminate();
   });
 });
-
-/** Accepts nothing: its thread is asleep and its queue is full, so new connections get no answer. */
-async function listenWithoutAccepting(): Promise<number> {
-  const worker = new Worker(
-    `const net = require("node:net");
-     const { parentPort } = require("node:worker_threads");
-     const server = net.createServer();
-     server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
-       parentPort.postMessage(server.address().port);
-       setTimeout(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000), 10);
-     });`,
-    { eval: true },
-  );
-  cleanups.push(() => worker.terminate());
-  const [port] = (await once(worker, "message")) as [number];
-  await new Promise((resolve) => {
-    setTimeout(resolve, 100);
-  });
-  const fillers = Array.from({ length: 4 }, () => net.connect(port, "127.0.0.1"));
-  for (const filler of fillers) filler.on("error", () => {});
-  cleanups.unshift(() => fillers.forEach((filler) => void filler.destroy()));
-  await new Promise((resolve) => {
-    setTimeout(resolve, 50);
-  });
-  return port;
-}
 
 /** Reads as fast as it can in a thread of its own, for two seconds. */
 async function drainingPeer(): Promise<{ port: number; worker: Worker }> {

@@ -1,12 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
-import { clockContract } from "./clock-contract.ts";
-
-clockContract(
-  "manual clock",
-  () => new ManualClock(),
-  (clock, ms) => (clock as ManualClock).advanceAndSettle(ms),
-);
 
 describe("ManualClock", () => {
   it("stands still until it is moved", async () => {

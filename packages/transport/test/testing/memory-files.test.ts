@@ -1,8 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { createMemoryFiles } from "../../src/testing/memory-files.ts";
-import { filesContract } from "./files-contract.ts";
-
-filesContract("memory files", createMemoryFiles());
 
 describe("memory files", () => {
   it("fill up", async () => {

@@ -3,15 +3,7 @@ import { nodeClock } from "../../src/platform/node-clock.ts";
 import type { Socket } from "../../src/platform/platform.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { createMemoryNetwork } from "../../src/testing/memory-network.ts";
-import { networkContract } from "./network-contract.ts";
 import { connectedPair, pattern, Recorder, write } from "./recorder.ts";
-
-networkContract("memory network", {
-  network: createMemoryNetwork(nodeClock, {
-    onConnect: (_, to) => (to.port === 4 ? "hang" : "accept"),
-  }),
-  hangingPort: () => Promise.resolve(4),
-});
 
 describe("memory network", () => {
   it("cuts what arrives where the test wants it", async () => {

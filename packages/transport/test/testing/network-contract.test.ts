@@ -1,18 +1,35 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { nodeClock } from "../../src/platform/node-clock.ts";
+import { nodePlatform } from "../../src/platform/node-platform.ts";
 import type { Network, Socket } from "../../src/platform/platform.ts";
+import { createMemoryNetwork } from "../../src/testing/memory-network.ts";
+import { hangingPort } from "./hanging-port.ts";
 import { connectedPair, type Pair, pattern, Recorder, turns, write } from "./recorder.ts";
 
-export interface NetworkHarness {
+interface NetworkHarness {
   readonly network: Network;
   /** A port at 127.0.0.1 that neither accepts nor refuses. */
   readonly hangingPort: () => Promise<number>;
 }
 
 const MIB = 1024 * 1024;
+const HANGING_MEMORY_PORT = 4;
+
+const implementations: readonly (readonly [string, NetworkHarness])[] = [
+  ["node", { network: nodePlatform().network, hangingPort }],
+  [
+    "memory",
+    {
+      network: createMemoryNetwork(nodeClock, {
+        onConnect: (_, to) => (to.port === HANGING_MEMORY_PORT ? "hang" : "accept"),
+      }),
+      hangingPort: () => Promise.resolve(HANGING_MEMORY_PORT),
+    },
+  ],
+];
 
 /** What every Network promises. */
-export function networkContract(name: string, harness: NetworkHarness): void {
-  const { network, hangingPort } = harness;
+describe.each(implementations)("%s network", (_name, { network, hangingPort: findHangingPort }) => {
   const pairs: Pair[] = [];
 
   async function pair(): Promise<Pair> {
@@ -29,7 +46,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     }
   });
 
-  describe(`${name}: connections`, () => {
+  describe("connections", () => {
     it("know each other's addresses", async () => {
       const { listener, client, server } = await pair();
       expect(client.remoteAddress).toEqual(listener.address);
@@ -78,7 +95,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: writes`, () => {
+  describe("writes", () => {
     it("are reported once each, in order, never within write()", async () => {
       const { client } = await pair();
       const done: string[] = [];
@@ -156,7 +173,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: pausing`, () => {
+  describe("pausing", () => {
     it("takes effect in the middle of delivery", async () => {
       const { client, server, atServer } = await pair();
       atServer.onPiece = () => server.pauseReading();
@@ -173,7 +190,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: the end`, () => {
+  describe("the end", () => {
     it("comes after the last byte, and then both ends close", async () => {
       const { client, server, atClient, atServer } = await pair();
       const sent = pattern(5 * MIB);
@@ -240,7 +257,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: destroying`, () => {
+  describe("destroying", () => {
     it("fails every waiting write once, in order, before the close", async () => {
       const { client, server, atClient } = await pair();
       server.pauseReading();
@@ -303,7 +320,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: an owner that throws`, () => {
+  describe("an owner that throws", () => {
     it("loses its own connection and nothing else", async () => {
       const [bad, good] = [await pair(), await pair()];
       bad.atServer.onPiece = () => {
@@ -330,7 +347,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: connecting`, () => {
+  describe("connecting", () => {
     it("is refused where nobody listens", async () => {
       const { listener } = await pair();
       await listener.close();
@@ -348,7 +365,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
 
     it("stops at its time limit", async () => {
-      const port = await hangingPort();
+      const port = await findHangingPort();
       const attempt = network.connect({ host: "127.0.0.1", port, timeoutMs: 30 });
       await expect(attempt).rejects.toMatchObject({
         code: "CONNECT_TIMEOUT",
@@ -357,7 +374,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
 
     it("stops when the caller gives up", async () => {
-      const port = await hangingPort();
+      const port = await findHangingPort();
       const controller = new AbortController();
       const { signal } = controller;
       const attempt = network.connect({ host: "127.0.0.1", port, timeoutMs: 0, signal });
@@ -392,7 +409,7 @@ export function networkContract(name: string, harness: NetworkHarness): void {
     });
   });
 
-  describe(`${name}: listening`, () => {
+  describe("listening", () => {
     it("chooses a free port for port 0", async () => {
       const [one, other] = [await pair(), await pair()];
       expect(one.listener.address.port).toBeGreaterThan(0);
@@ -449,4 +466,4 @@ export function networkContract(name: string, harness: NetworkHarness): void {
       await Promise.all([first.close(), second.close()]);
     });
   });
-}
+});

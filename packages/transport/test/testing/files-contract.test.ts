@@ -1,9 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { nodePlatform } from "../../src/platform/node-platform.ts";
 import type { Files } from "../../src/platform/platform.ts";
+import { createMemoryFiles } from "../../src/testing/memory-files.ts";
 import { pattern } from "./recorder.ts";
 
+const implementations: readonly (readonly [string, Files])[] = [
+  ["node", nodePlatform().files],
+  ["memory", createMemoryFiles()],
+];
+
 /** What every Files promises. */
-export function filesContract(name: string, files: Files): void {
+describe.each(implementations)("%s files", (_name, files) => {
   let directory = "";
   const at = (path: string): string => `${directory}/${path}`;
   const text = async (path: string): Promise<string> =>
@@ -19,7 +26,7 @@ export function filesContract(name: string, files: Files): void {
     await files.remove(directory);
   });
 
-  describe(`${name}: whole files`, () => {
+  describe("whole files", () => {
     it("are read back as written, and replaced whole", async () => {
       await put("a", "a longer text");
       expect(await text("a")).toBe("a longer text");
@@ -51,7 +58,7 @@ export function filesContract(name: string, files: Files): void {
     });
   });
 
-  describe(`${name}: stat`, () => {
+  describe("stat", () => {
     it("tells files, directories and nothing apart", async () => {
       await put("file", "12345");
       expect(await files.stat(at("file"))).toMatchObject({
@@ -67,7 +74,7 @@ export function filesContract(name: string, files: Files): void {
     });
   });
 
-  describe(`${name}: directories`, () => {
+  describe("directories", () => {
     it("are made with their parents, also when they exist", async () => {
       await files.makeDirectory(at("a/b/c"));
       await files.makeDirectory(at("a/b/c"));
@@ -100,7 +107,7 @@ export function filesContract(name: string, files: Files): void {
     });
   });
 
-  describe(`${name}: rename`, () => {
+  describe("rename", () => {
     it("moves files and trees, replacing a file", async () => {
       await put("a", "new");
       await put("b", "old");
@@ -128,7 +135,7 @@ export function filesContract(name: string, files: Files): void {
     });
   });
 
-  describe(`${name}: remove`, () => {
+  describe("remove", () => {
     it("deletes files and trees and says whether something was there", async () => {
       await put("file", "x");
       await files.makeDirectory(at("tree/below"));
@@ -141,7 +148,7 @@ export function filesContract(name: string, files: Files): void {
     });
   });
 
-  describe(`${name}: open files`, () => {
+  describe("open files", () => {
     it("read anywhere, less only at the end", async () => {
       const content = pattern(100_000);
       await files.writeFile(at("a"), content);
@@ -246,4 +253,4 @@ export function filesContract(name: string, files: Files): void {
       await expect(file.sync()).rejects.toMatchObject(failure("EBADF"));
     });
   });
-}
+});
