@@ -30,8 +30,10 @@ export const TRANSPORT_ERROR_CODES = {
   OPTION_INVALID: "An option or configuration value is out of its range.",
 } as const;
 
+/** A key of {@link TRANSPORT_ERROR_CODES}. */
 export type TransportErrorCode = keyof typeof TRANSPORT_ERROR_CODES;
 
+/** What a {@link TransportError} may carry besides its code. */
 export interface TransportErrorOptions {
   readonly cause?: unknown;
   /** Name of the Java class that Spark uses for the same failure; sent on the wire before the message. */

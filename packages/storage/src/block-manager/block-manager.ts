@@ -40,6 +40,7 @@ import { MasterLink } from "./master-link.ts";
 import { RemoteBlocks } from "./remote-blocks.ts";
 import { UploadToBlock } from "./upload-to-block.ts";
 
+/** What {@link BlockManager.start} takes. */
 export interface BlockManagerOptions {
   readonly appId: string;
   /** `driver` for the driver's own. */

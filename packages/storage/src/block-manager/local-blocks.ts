@@ -12,6 +12,7 @@ import { BlockInfoManager, type Unlock } from "./block-info-manager.ts";
 /** What is told of a block whose place changed. */
 export type BlockReport = (id: BlockId, status: BlockStatus) => Promise<void>;
 
+/** What {@link LocalBlocks} takes. */
 export interface LocalBlocksOptions {
   readonly diskStore: DiskStore;
   readonly memoryBytesMax: number;

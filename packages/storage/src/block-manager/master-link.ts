@@ -6,6 +6,7 @@ import type { BlockId, BlockManagerId, BlockStatus } from "@bm/block";
 import type { BlockManagerMaster, BlockManagerRegistration } from "@bm/master";
 import type { Clock, Logger, Timer } from "@bm/transport";
 
+/** What {@link MasterLink} takes. */
 export interface MasterLinkOptions {
   readonly master: BlockManagerMaster;
   readonly clock: Clock;

@@ -5,6 +5,7 @@ import type { NettyBlockTransferService } from "@bm/shuffle";
 import { type Logger, type ManagedBuffer, type Random } from "@bm/transport";
 import { StorageError } from "../storage-error.ts";
 
+/** What {@link RemoteBlocks} takes. */
 export interface RemoteBlocksOptions {
   readonly master: BlockManagerMaster;
   readonly transfer: NettyBlockTransferService;

@@ -19,6 +19,7 @@ import {
 import { type Logger, type Platform, silentLogger } from "@bm/transport";
 import { StorageError } from "../storage-error.ts";
 
+/** What {@link DiskBlockManager.create} takes. */
 export interface DiskBlockManagerOptions {
   readonly platform: Pick<Platform, "files" | "random">;
   /** Directories to make ours in; those that cannot be used are left out with a warning. */

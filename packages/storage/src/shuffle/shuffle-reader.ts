@@ -17,6 +17,7 @@ import { RecordReader } from "../serializer/record-reader.ts";
 import { StorageError } from "../storage-error.ts";
 import type { ShuffleHandle } from "./shuffle-handle.ts";
 
+/** What {@link ShuffleReader} takes. */
 export interface ShuffleReaderOptions<Key, Value, Combined> {
   readonly handle: ShuffleHandle<Key, Value, Combined>;
   readonly startPartition: number;

@@ -14,9 +14,11 @@ import type { Clock, Files, OpenFile } from "@bm/transport";
 import { asDiskFull } from "../disk/disk-full.ts";
 import { RecordWriter } from "../serializer/record-writer.ts";
 import { StorageError } from "../storage-error.ts";
+import { CombineBuffer } from "./combine-buffer.ts";
 import { MapOutputFile, type PartitionsWritten } from "./map-output-file.ts";
-import type { Aggregator, ShuffleHandle } from "./shuffle-handle.ts";
+import type { ShuffleHandle } from "./shuffle-handle.ts";
 
+/** What {@link SortShuffleWriter} takes. */
 export interface SortShuffleWriterOptions<Key, Value, Combined> {
   readonly handle: ShuffleHandle<Key, Value, Combined>;
   /** Unique among all attempts of all tasks of the application. */
@@ -43,8 +45,6 @@ export interface ShuffleWriteMetrics {
 }
 
 const MEMORY_BYTES_DEFAULT = 64 * 1024 * 1024;
-/** An entry of the map without what key and value take beyond a few bytes, as measured. */
-const COMBINED_ENTRY_BYTES = 128;
 /** Between two looks at the memory and one breath for the event loop. */
 const RECORDS_PER_TURN = 32 * 1024;
 /** Of the memory, what may be added between two looks at it: large records make short turns. */
@@ -61,9 +61,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   readonly #options: SortShuffleWriterOptions<Key, Value, Combined>;
   readonly #memoryBytesMax: number;
   readonly #partitions: RecordWriter[];
-  readonly #combined = new Map<Key, Combined>();
-  /** Estimated memory of `#combined`. */
-  #combinedBytes = 0;
+  readonly #combined: CombineBuffer<Key, Value, Combined> | null;
   /** What was added since the last look at the memory. */
   #addedBytes = 0;
   readonly #spills: Spill[] = [];
@@ -76,7 +74,9 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   constructor(options: SortShuffleWriterOptions<Key, Value, Combined>) {
     this.#options = options;
     this.#memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_DEFAULT;
-    const { numPartitions } = options.handle.partitioner;
+    const { aggregator, partitioner } = options.handle;
+    const { numPartitions } = partitioner;
+    this.#combined = aggregator === null ? null : new CombineBuffer(aggregator);
     this.#partitions = Array.from({ length: numPartitions }, () => new RecordWriter());
   }
 
@@ -133,7 +133,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   async abort(): Promise<void> {
     if (this.#state === "open") this.#state = "aborted";
     for (const partition of this.#partitions) partition.clear();
-    this.#combined.clear();
+    this.#combined?.clear();
     await this.#removeTemporary();
   }
 
@@ -201,24 +201,13 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   }
 
   #take(key: Key, value: Value): void {
-    const { aggregator } = this.#options.handle;
     this.#recordsWritten += 1;
+    const combined = this.#combined;
     // Without an aggregator values and combined values are of one type.
-    if (aggregator === null) this.#serialize(key, value as unknown as Combined);
-    else this.#combine(aggregator, key, value);
-  }
-
-  #combine(aggregator: Aggregator<Value, Combined>, key: Key, value: Value): void {
-    const known = this.#combined.get(key);
-    const isNew = known === undefined;
-    // Taken before, for the aggregator may add to the value that it is given.
-    const knownBytes = isNew ? 0 : valueBytes(aggregator, known);
-    const combined = isNew ? aggregator.create(value) : aggregator.add(known, value);
-    this.#combined.set(key, combined);
-    const entryBytes = isNew ? COMBINED_ENTRY_BYTES + plainBytes(key) : 0;
-    const grownBytes = entryBytes + valueBytes(aggregator, combined) - knownBytes;
-    this.#combinedBytes += grownBytes;
-    this.#addedBytes += grownBytes;
+    if (combined === null) return this.#serialize(key, value as unknown as Combined);
+    const bytesBefore = combined.bytes;
+    combined.take(key, value);
+    this.#addedBytes += combined.bytes - bytesBefore;
   }
 
   #serialize(key: Key, value: Combined): void {
@@ -238,15 +227,13 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   }
 
   #serializeCombined(): void {
-    for (const [key, value] of this.#combined) this.#serialize(key, value);
-    this.#combined.clear();
-    this.#combinedBytes = 0;
+    this.#combined?.drain((key, value) => this.#serialize(key, value));
   }
 
   async #makeRoom(): Promise<void> {
     const buffered = this.#partitions.reduce((bytes, { capacity }) => bytes + capacity, 0);
     this.#addedBytes = 0;
-    if (buffered + this.#combinedBytes < this.#memoryBytesMax) return;
+    if (buffered + (this.#combined?.bytes ?? 0) < this.#memoryBytesMax) return;
     this.#serializeCombined();
     await this.#spill();
     this.#addedBytes = 0;
@@ -319,19 +306,6 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
     if (this.#state === "open") return;
     throw new StorageError("WRITER_STATE", `the shuffle writer is ${this.#state}`);
   }
-}
-
-/** Memory of what can be measured at a glance; the rest is in COMBINED_ENTRY_BYTES. */
-function plainBytes(value: unknown): number {
-  if (typeof value === "string") return value.length;
-  return value instanceof Uint8Array ? value.byteLength : 0;
-}
-
-function valueBytes<Value, Combined>(
-  aggregator: Aggregator<Value, Combined>,
-  combined: Combined,
-): number {
-  return aggregator.bytesOf?.(combined) ?? plainBytes(combined);
 }
 
 function sum(values: readonly number[]): number {

@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { BlockManagerId } from "@bm/block";
+import { BlockManagerId, localFilePath } from "@bm/block";
 import { createCompressionCodec } from "@bm/codec";
 import { MapOutputTrackerMaster } from "@bm/master";
 import { IndexShuffleBlockResolver } from "@bm/shuffle";
@@ -110,6 +111,107 @@ describe("a sort shuffle", () => {
       expect(record).toBeUndefined();
   });
 
+  it("leaves an index file alone for a map output without a byte, as Spark does", async () => {
+    const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1000 });
+    await manager.getWriter(handleOf(null, 1, 3), 0n).commit();
+    expect(await filesBelow(directory)).toEqual(["shuffle_0_0_0.index"]);
+  });
+
+  it("gives an empty partition the initial checksum, as Spark does", async () => {
+    const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1000 });
+    const partitioner = { numPartitions: 3, partitionOf: () => 1 };
+    const writer = manager.getWriter({ ...handleOf(null, 1, 3), partitioner }, 0n);
+    await writer.write([["a", 1]]);
+    await writer.commit();
+    const [path = ""] = (await readdir(directory, { recursive: true })).filter((name) =>
+      name.endsWith(".ADLER32"),
+    );
+    const checksums = await readFile(join(directory, path));
+    expect([0, 16].map((offset) => checksums.readBigInt64BE(offset))).toEqual([1n, 1n]);
+  });
+
+  it("takes records that come later, too", async () => {
+    const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1000 });
+    const handle = handleOf(null, 1, 1);
+    await manager.registerShuffle(handle);
+    const writer = manager.getWriter(handle, 0n);
+    await writer.write(later(recordsOf(0, 500)));
+    tracker.registerMapOutput(0, 0, await writer.commit());
+    expect(writer.metrics.spillCount).toBeGreaterThan(0);
+    expect(await recordsIn(manager, handle)).toEqual(recordsOf(0, 500));
+  });
+
+  it("brings records back that are longer than what is read at a time", async () => {
+    const manager = shuffleManager({ codec: null, memoryBytesMax: 100_000_000 });
+    const handle = handleOf(null, 1, 1);
+    await manager.registerShuffle(handle);
+    const records = [600_000, 3_000_000, 1_700_000].map((length, index): [string, number] => [
+      randomBytes(length / 2).toString("hex"),
+      index,
+    ]);
+    const writer = manager.getWriter(handle, 0n);
+    await writer.write(records);
+    tracker.registerMapOutput(0, 0, await writer.commit());
+    const found = await recordsIn(manager, handle);
+    expect(found.map(([text]) => text.length)).toEqual(records.map(([text]) => text.length));
+    expect(found.every(([text], index) => text === records[index]?.[0])).toBe(true);
+  });
+
+  it("spills by bytes: few large records as well as many small ones, combined or not", async () => {
+    const manager = shuffleManager({ codec: null, memoryBytesMax: 1_000_000 });
+    const large = Array.from({ length: 50 }, (_, index): [string, number] => [
+      String(index).padStart(100_000, "-"),
+      1,
+    ]);
+    for (const aggregator of [null, sumAggregator]) {
+      const writer = manager.getWriter(handleOf(aggregator, 1, 1), 0n);
+      await writer.write(large);
+      expect(writer.metrics.spillCount).toBeGreaterThan(4);
+      await writer.abort();
+    }
+  });
+
+  it("spills by what the aggregator says of values that grow", async () => {
+    const manager = shuffleManager({ codec: null, memoryBytesMax: 100_000 });
+    const lists: Aggregator<number, string> = {
+      create: String,
+      add: (list, value) => `${list},${value}`,
+      merge: (one, other) => `${one},${other}`,
+      bytesOf: (list) => 2 * list.length,
+    };
+    const serializer = { key: stringField, value: stringField };
+    const writer = manager.getWriter(
+      { ...handleOf(null, 1, 1), serializer, aggregator: lists },
+      0n,
+    );
+    await writer.write(Array.from({ length: 30_000 }, (_, index) => [`${index % 3}`, 1_000_000]));
+    expect(writer.metrics.spillCount).toBeGreaterThan(3);
+    await writer.abort();
+  });
+
+  it("has failed for good after a failure, and leaves nothing on disk", async () => {
+    const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1000 });
+    const writer = manager.getWriter(handleOf(null, 1, 1), 0n);
+    await writer.write(recordsOf(0, 1000));
+    expect(await filesBelow(directory)).not.toEqual([]);
+    await expect(writer.write([["negative", -1]])).rejects.toMatchObject({ code: "VALUE_INVALID" });
+    expect(await filesBelow(directory)).toEqual([]);
+    await expect(writer.commit()).rejects.toMatchObject({ code: "WRITER_STATE" });
+  });
+
+  it("publishes nothing after a commit that failed", async () => {
+    const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1_000_000 });
+    const writer = manager.getWriter(handleOf(null, 1, 1), 0n);
+    await writer.write(recordsOf(0, 100));
+    // A directory in the place of the data file: nothing can be renamed to it.
+    const { path } = localFilePath([directory], 64, "shuffle_0_0_0.data");
+    await mkdir(path, { recursive: true });
+    await expect(writer.commit()).rejects.toMatchObject({ code: "FILE_FAILED" });
+    await rm(path, { recursive: true });
+    await expect(writer.commit()).rejects.toMatchObject({ code: "WRITER_STATE" });
+    expect(await filesBelow(directory)).toEqual([]);
+  });
+
   it("names the culprit when a map output is gone", async () => {
     const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1_000_000 });
     const handle = handleOf(null, 1, 1);
@@ -185,6 +287,17 @@ function recordsOf(seed: number, count: number): [string, number][] {
     `key-${(index * 7919 + seed) % 20_011}`,
     index % 1000,
   ]);
+}
+
+async function recordsIn(
+  manager: ShuffleManager,
+  handle: ShuffleHandle<string, number>,
+): Promise<(readonly [string, number])[]> {
+  return Array.fromAsync(manager.getReader(handle, 0, 1).read());
+}
+
+async function* later<Element>(elements: readonly Element[]): AsyncGenerator<Element> {
+  for (const element of elements) yield await Promise.resolve(element);
 }
 
 async function readAll(

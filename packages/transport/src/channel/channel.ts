@@ -27,6 +27,7 @@ export const WRITE_WATER_MARKS_DEFAULT: WriteWaterMarks = {
 /** How long the peer may take to close its half after we closed ours. */
 const LINGER_MS = 10_000;
 
+/** What {@link Channel} takes. */
 export interface ChannelOptions {
   readonly socket: Socket;
   readonly clock: Clock;

@@ -11,6 +11,7 @@ import { isConnectionError, TransportError } from "../transport-error.ts";
 import { settleRequest } from "./settle-request.ts";
 import type { TransportClient } from "./transport-client.ts";
 
+/** How a client is got from a {@link ClientFactory}. */
 export interface CreateClientOptions {
   /** Fail at once when the same address refused a moment ago (95 % of `io.retryWait`). */
   readonly fastFail?: boolean | undefined;

@@ -38,6 +38,7 @@ export interface StreamInterceptor {
   channelInactive(): void;
 }
 
+/** What {@link FrameDecoder} takes. */
 export interface FrameDecoderOptions {
   /** Largest content to accept, in bytes. Default and ceiling: 2^31 - 2. */
   readonly frameContentBytesMax?: number | undefined;

@@ -8,6 +8,7 @@ import type { TransportRequestHandler } from "../server/transport-request-handle
 import { TransportError } from "../transport-error.ts";
 import type { TransportMetrics } from "./transport-metrics.ts";
 
+/** What {@link TransportChannelHandler} takes. */
 export interface TransportChannelHandlerOptions {
   readonly client: TransportClient;
   readonly requests: TransportRequestHandler;

@@ -23,6 +23,7 @@ import type { ClientBootstrap, ServerBootstrap } from "./bootstrap.ts";
 import { TransportChannelHandler } from "./transport-channel-handler.ts";
 import { TransportMetrics } from "./transport-metrics.ts";
 
+/** What {@link TransportContext} takes. */
 export interface TransportContextOptions {
   readonly conf: TransportConf;
   /** Answers requests on every connection, also those that our clients opened. */
@@ -37,6 +38,7 @@ export interface TransportContextOptions {
   readonly frameContentBytesMax?: number | undefined;
 }
 
+/** Where a server listens and what runs on each accepted connection. */
 export interface ServerOptions {
   /** Address to bind. Default: every interface. */
   readonly host?: string | undefined;

@@ -28,6 +28,7 @@ import { failureText, responseBodyOf } from "./failure-text.ts";
 import { OrderedLookups } from "./ordered-lookups.ts";
 import { UploadReceiver } from "./upload-receiver.ts";
 
+/** What {@link TransportRequestHandler} takes. */
 export interface TransportRequestHandlerOptions {
   readonly channel: Channel;
   readonly client: TransportClient;

@@ -11,6 +11,7 @@ import type { ChannelHandler, HandlerContext, WriteDone } from "../channel/chann
 import type { Clock, Socket, SocketEvents } from "../platform/platform.ts";
 import { ManualClock } from "./manual-clock.ts";
 
+/** What {@link EmbeddedChannel} takes. */
 export interface EmbeddedChannelOptions {
   /** Default: a ManualClock, reachable as `clock`. */
   readonly clock?: Clock | undefined;

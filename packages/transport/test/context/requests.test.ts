@@ -283,7 +283,9 @@ describe("uploadStream", () => {
         yield Buffer.alloc(999_000);
       },
     });
-    await expect(pair.client.uploadStream(Buffer.from("cut"), data)).rejects.toThrow("gone");
+    await expect(pair.client.uploadStream(Buffer.from("cut"), data)).rejects.toMatchObject({
+      code: "CHANNEL_CLOSED",
+    });
     await until(() => pair.handler.ended.length === 1);
     expect(pair.handler.uploads.every(({ end }) => end === "failed")).toBe(true);
   });
