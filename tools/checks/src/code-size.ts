@@ -10,6 +10,7 @@ const LINE_COLUMNS_MAX = 110;
 
 /** Groups of tests are functions too, but they read as a list: only what they hold is measured. */
 const TEST_GROUPS: ReadonlySet<string> = new Set(["describe", "suite"]);
+const TEST_CALLS: ReadonlySet<string> = new Set([...TEST_GROUPS, "it", "test"]);
 
 /** Files, functions and lines stay within what one can take in at once. */
 export function codeSize(tree: SourceTree): Finding[] {
@@ -42,14 +43,30 @@ function longFunctions(file: string, syntax: ts.SourceFile): Finding[] {
   return findings;
 }
 
-/** `describe("...", () => {})`, also as `describe.skipIf(...)("...", () => {})`. */
-function isTestGroup(node: ts.Node): boolean {
-  if (!ts.isCallExpression(node.parent)) return false;
-  let callee: ts.Expression = node.parent.expression;
+/**
+ * What is handed to `describe("...", () => {})`, also in the form `describe.skipIf(...)("...", ...)`;
+ * and a suite that other tests call with what they test, which consists of such calls.
+ */
+function isTestGroup(node: ts.SignatureDeclaration): boolean {
+  if (ts.isCallExpression(node.parent) && TEST_GROUPS.has(calleeOf(node.parent))) return true;
+  const body = "body" in node ? node.body : undefined;
+  return body !== undefined && ts.isBlock(body) && body.statements.some(isTestCall);
+}
+
+function isTestCall(statement: ts.Statement): boolean {
+  if (!ts.isExpressionStatement(statement)) return false;
+  return (
+    ts.isCallExpression(statement.expression) && TEST_CALLS.has(calleeOf(statement.expression))
+  );
+}
+
+/** `describe` in `describe("...")`, `describe.each(...)("...")`. */
+function calleeOf(call: ts.CallExpression): string {
+  let callee: ts.Expression = call;
   while (ts.isPropertyAccessExpression(callee) || ts.isCallExpression(callee)) {
     callee = callee.expression;
   }
-  return ts.isIdentifier(callee) && TEST_GROUPS.has(callee.text);
+  return ts.isIdentifier(callee) ? callee.text : "";
 }
 
 /** Links and text in quotes cannot be wrapped, so they may be longer. */

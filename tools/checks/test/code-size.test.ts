@@ -31,6 +31,8 @@ describe("code size", () => {
     expect(messages(functionOf(90, 'describe("x", () => {', "});"), file)).toEqual([]);
     expect(messages(functionOf(90, 'describe.skipIf(no)("x", () => {', "});"), file)).toEqual([]);
     expect(messages(functionOf(90, 'it("x", () => {', "});"), file)).toHaveLength(1);
+    const suite = 'export function storeSuite(make) {\n  it("x", f);';
+    expect(messages(functionOf(90, suite), file)).toEqual([]);
   });
 
   it("takes lines of 110 columns and refuses more outside of links and quotes", () => {
