@@ -10,7 +10,10 @@ import { TransportError } from "../transport-error.ts";
 import { BufferPool } from "./buffer-pool.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 
-/** Measured over loopback: smaller pieces cost a quarter more time, larger ones gain nothing. */
+/**
+ * Measured over loopback, in CPU time of both ends per byte: pieces of 256 KiB cost a sixth more and
+ * pieces of 64 KiB 1.8 times as much; larger ones gain nothing.
+ */
 const PIECE_BYTES = 512 * 1024;
 
 /** A segment up to here is read into a buffer of its own length: small blocks must cost little. */

@@ -401,7 +401,8 @@ export class TransportConf {
   #textOf(key: ConfKey): { readonly text: string | null; readonly isSet: boolean } {
     const fixed = key.fixedFor?.[this.module];
     if (fixed !== undefined) return { text: fixed, isSet: false };
-    const text = this.#values[this.#nameOf(key)];
+    const name = this.#nameOf(key);
+    const text = this.#values[name] ?? this.#values[rpcNameOf(name)];
     if (text !== undefined) return { text, isSet: true };
     const source = key.defaultFrom === undefined ? undefined : KEYS_BY_NAME.get(key.defaultFrom);
     return source === undefined ? { text: key.default, isSet: false } : this.#textOf(source);
@@ -416,6 +417,11 @@ function keyOf(property: string): ConfKey {
   const key = KEYS_BY_PROPERTY.get(property);
   invariant(key !== undefined, `${property} is in the table`);
   return key;
+}
+
+/** Downloads of files go by the settings of RPC where they have none of their own. */
+function rpcNameOf(name: string): string {
+  return name.replace(/^spark\.files\.io\./, "spark.rpc.io.");
 }
 
 function prefixOf(key: ConfKey): string {

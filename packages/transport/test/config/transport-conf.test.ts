@@ -44,7 +44,14 @@ describe("TransportConf", () => {
     const values = { "spark.shuffle.io.backLog": "64", "spark.rpc.io.backLog": "128" };
     expect(new TransportConf("shuffle", values).backLog).toBe(64);
     expect(new TransportConf("rpc", values).backLog).toBe(128);
-    expect(new TransportConf("files", values).backLog).toBe(-1);
+  });
+
+  it("lets the files module take over what is set for rpc", () => {
+    const values = { "spark.rpc.io.backLog": "128", "spark.rpc.io.maxRetries": "9" };
+    const conf = new TransportConf("files", { ...values, "spark.files.io.maxRetries": "1" });
+    expect(conf.backLog).toBe(128);
+    expect(conf.maxRetries).toBe(1);
+    expect(new TransportConf("shuffle", values).backLog).toBe(-1);
   });
 
   it("takes a default from another key, through several steps", () => {

@@ -70,13 +70,18 @@ describe.each(implementations)("%s clock", (_name, { makeClock, pass }) => {
   it("runs immediates in a later turn, in order, and theirs in the turn after", async () => {
     const clock = makeClock();
     const fired: string[] = [];
+    const last = Promise.withResolvers<void>();
     clock.setImmediate(() => {
       fired.push("a");
-      clock.setImmediate(() => fired.push("c"));
+      clock.setImmediate(() => {
+        fired.push("c");
+        last.resolve();
+      });
     });
     clock.setImmediate(() => fired.push("b"));
     expect(fired).toEqual([]);
     await pass(clock, 1);
+    await last.promise;
     expect(fired).toEqual(["a", "b", "c"]);
   });
 

@@ -13,10 +13,11 @@ describe.each(sources)("%s", (_, random) => {
     const buckets = Array.from({ length: 10 }, () => 0);
     for (let i = 0; i < 20_000; i += 1) {
       const value = random.next();
-      expect(value >= 0 && value < 1).toBe(true);
+      if (value < 0) throw new Error(`${value} is below 0`);
       const bucket = Math.floor(value * 10);
       buckets[bucket] = (buckets[bucket] ?? 0) + 1;
     }
+    expect(buckets).toHaveLength(10);
     for (const count of buckets) expect(Math.abs(count - 2000)).toBeLessThan(300);
   });
 
