@@ -206,11 +206,19 @@ describe.skipIf(missing !== null)("interop with Spark's transport", () => {
       await expect(atEnd).rejects.toThrow("leaving channel active");
       const inData = jvm.command("upload", { meta: "fail-in-data", bytes: 10 });
       await expect(inData).rejects.toThrow("Destination failed while reading stream");
-      await jvm.command("connect", { host: "127.0.0.1", port: server.port });
+      await reconnect();
       const refused = jvm.command("upload", { meta: "refuse", bytes: 100 });
       await expect(refused).rejects.toThrow("asked to refuse");
-      await jvm.command("connect", { host: "127.0.0.1", port: server.port });
+      await reconnect();
     });
+
+    /** The pool gives a closing connection out again until it has seen the end of it. */
+    async function reconnect(): Promise<void> {
+      await expect
+        .poll(() => jvm.command("isActive"), { timeout: 10_000 })
+        .toMatchObject({ active: false });
+      await jvm.command("connect", { host: "127.0.0.1", port: server.port });
+    }
 
     it("reads merged block meta", async () => {
       const answer = await jvm.command("meta", { appId: "app-7", reduceId: 5 });
