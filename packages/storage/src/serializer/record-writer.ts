@@ -12,7 +12,9 @@ import { StorageError } from "../storage-error.ts";
 /** No record is longer: more than any sensible one, less than what would exhaust a process. */
 export const RECORD_BYTES_MAX: number = 256 * 1024 * 1024;
 
-const INITIAL_BYTES = 4 * 1024;
+/** The first buffer: small, for a shuffle may have very many partitions with a few records each. */
+const INITIAL_BYTES = 256;
+const NO_BYTES = Buffer.alloc(0);
 /** Strings up to this length are tried as ASCII, character by character: faster than a call to C++. */
 const ASCII_TRIAL_CHARACTERS = 48;
 const VARINT_BYTES_MAX = 8;
@@ -23,7 +25,7 @@ const TWO_POW_7 = 0x80;
  * field is refused is not to be ended: begin the next one, which takes its place.
  */
 export class RecordWriter {
-  #bytes: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+  #bytes: Buffer = NO_BYTES;
   #length = 0;
   #recordStart = 0;
   #recordEnd = 0;
@@ -43,9 +45,9 @@ export class RecordWriter {
     return this.#bytes.subarray(0, this.#recordEnd);
   }
 
-  /** Forgets everything and gives a large buffer back. */
+  /** Forgets everything and gives the buffer back. */
   clear(): void {
-    if (this.#bytes.length > INITIAL_BYTES) this.#bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    this.#bytes = NO_BYTES;
     this.#length = 0;
     this.#recordEnd = 0;
   }
@@ -126,7 +128,7 @@ export class RecordWriter {
   #reserve(bytes: number): void {
     const needed = this.#length + bytes;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2, INITIAL_BYTES));
     this.#bytes.copy(grown, 0, 0, this.#length);
     this.#bytes = grown;
   }

@@ -49,6 +49,8 @@ const MEMORY_BYTES_DEFAULT = 64 * 1024 * 1024;
 const RECORDS_PER_TURN = 32 * 1024;
 /** Of the memory, what may be added between two looks at it: large records make short turns. */
 const MEMORY_SHARE_PER_TURN = 16;
+/** Smaller spills would cost more in files than they save in memory. */
+const TURN_BYTES_MIN = 64 * 1024;
 
 interface Spill extends PartitionsWritten {
   readonly path: string;
@@ -60,6 +62,7 @@ type WriterState = "open" | "committing" | "committed" | "failed" | "aborted";
 export class SortShuffleWriter<Key, Value, Combined = Value> {
   readonly #options: SortShuffleWriterOptions<Key, Value, Combined>;
   readonly #memoryBytesMax: number;
+  readonly #turnBytes: number;
   readonly #partitions: RecordWriter[];
   readonly #combined: CombineBuffer<Key, Value, Combined> | null;
   /** What was added since the last look at the memory. */
@@ -74,6 +77,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   constructor(options: SortShuffleWriterOptions<Key, Value, Combined>) {
     this.#options = options;
     this.#memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_DEFAULT;
+    this.#turnBytes = Math.max(TURN_BYTES_MIN, this.#memoryBytesMax / MEMORY_SHARE_PER_TURN);
     const { aggregator, partitioner } = options.handle;
     const { numPartitions } = partitioner;
     this.#combined = aggregator === null ? null : new CombineBuffer(aggregator);
@@ -197,7 +201,7 @@ export class SortShuffleWriter<Key, Value, Combined = Value> {
   }
 
   #isTurnOver(): boolean {
-    return this.#addedBytes * MEMORY_SHARE_PER_TURN >= this.#memoryBytesMax;
+    return this.#addedBytes >= this.#turnBytes;
   }
 
   #take(key: Key, value: Value): void {

@@ -8,7 +8,7 @@ import { MapOutputTrackerMaster } from "@bm/master";
 import { IndexShuffleBlockResolver } from "@bm/shuffle";
 import { nodePlatform } from "@bm/transport";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { countField, stringField } from "../../src/serializer/serializer.ts";
+import { countField, type Field, stringField } from "../../src/serializer/serializer.ts";
 import {
   type Aggregator,
   hashPartitioner,
@@ -123,10 +123,8 @@ describe("a sort shuffle", () => {
     const writer = manager.getWriter({ ...handleOf(null, 1, 3), partitioner }, 0n);
     await writer.write([["a", 1]]);
     await writer.commit();
-    const [path = ""] = (await readdir(directory, { recursive: true })).filter((name) =>
-      name.endsWith(".ADLER32"),
-    );
-    const checksums = await readFile(join(directory, path));
+    const { path } = localFilePath([directory], 64, "shuffle_0_0_0.checksum.ADLER32");
+    const checksums = await readFile(path);
     expect([0, 16].map((offset) => checksums.readBigInt64BE(offset))).toEqual([1n, 1n]);
   });
 
@@ -173,19 +171,27 @@ describe("a sort shuffle", () => {
 
   it("spills by what the aggregator says of values that grow", async () => {
     const manager = shuffleManager({ codec: null, memoryBytesMax: 100_000 });
-    const lists: Aggregator<number, string> = {
-      create: String,
-      add: (list, value) => `${list},${value}`,
-      merge: (one, other) => `${one},${other}`,
-      bytesOf: (list) => 2 * list.length,
+    const lists: Aggregator<number, number[]> = {
+      create: (value) => [value],
+      add: (list, value) => {
+        list.push(value);
+        return list;
+      },
+      merge: (one, other) => [...one, ...other],
+      bytesOf: (list) => 16 * list.length,
     };
-    const serializer = { key: stringField, value: stringField };
-    const writer = manager.getWriter(
-      { ...handleOf(null, 1, 1), serializer, aggregator: lists },
-      0n,
-    );
-    await writer.write(Array.from({ length: 30_000 }, (_, index) => [`${index % 3}`, 1_000_000]));
-    expect(writer.metrics.spillCount).toBeGreaterThan(3);
+    const lengths: Field<number[]> = {
+      write: (to, list) => to.writeVarint(list.length),
+      read: (from) => Array.from({ length: from.readVarint() }, () => 0),
+    };
+    const handle: ShuffleHandle<string, number, number[]> = {
+      ...handleOf(null, 1, 1),
+      serializer: { key: stringField, value: lengths },
+      aggregator: lists,
+    };
+    const writer = manager.getWriter(handle, 0n);
+    await writer.write(Array.from({ length: 30_000 }, (_, index) => [`${index % 3}`, index]));
+    expect(writer.metrics.spillCount).toBeGreaterThan(1);
     await writer.abort();
   });
 
@@ -293,7 +299,9 @@ async function recordsIn(
   manager: ShuffleManager,
   handle: ShuffleHandle<string, number>,
 ): Promise<(readonly [string, number])[]> {
-  return Array.fromAsync(manager.getReader(handle, 0, 1).read());
+  const records: (readonly [string, number])[] = [];
+  for await (const batch of manager.getReader(handle, 0, 1).readBatches()) records.push(...batch);
+  return records;
 }
 
 async function* later<Element>(elements: readonly Element[]): AsyncGenerator<Element> {
