@@ -24,6 +24,7 @@ export interface ExecutorOptions {
   readonly maxOnHeapMemSize?: number;
   readonly maxOffHeapMemSize?: number;
   readonly isReRegister?: boolean;
+  readonly mapOutputTracker?: { unregisterShuffle(shuffleId: number): void };
 }
 
 /** An executor that was registered. */
@@ -70,6 +71,7 @@ export class Cluster {
 
   async register(options: ExecutorOptions): Promise<Executor> {
     const { executorId, host = "h1", port = 1001, owner = new RecordingOwner() } = options;
+    const { mapOutputTracker } = options;
     const env = await this.executorEnv();
     const master = BlockManagerMaster.at(env, this.driver.address);
     const id = await master.registerBlockManager({
@@ -77,7 +79,7 @@ export class Cluster {
       localDirs: options.localDirs ?? [`/dirs/${executorId}`],
       maxOnHeapMemSize: options.maxOnHeapMemSize ?? 1000,
       maxOffHeapMemSize: options.maxOffHeapMemSize ?? 0,
-      slaveEndpoint: BlockManagerSlaveEndpoint.setup(env, { owner }),
+      slaveEndpoint: BlockManagerSlaveEndpoint.setup(env, { owner, mapOutputTracker }),
       isReRegister: options.isReRegister ?? false,
     });
     return { id, master, env };

@@ -66,7 +66,7 @@ export class ShuffleStatus implements ShuffleOutputs {
     const mapIndex = this.#mapIndexById.get(mapId);
     if (mapIndex === undefined) return false;
     const status = this.#byMapIndex.get(mapIndex) ?? this.#lost.get(mapIndex);
-    if (status?.mapId !== mapId) return false;
+    if (status === undefined) return false;
     this.#set(mapIndex, status.withLocation(location));
     return true;
   }

@@ -90,6 +90,27 @@ describe("an order to all block managers", () => {
   });
 });
 
+describe("the removal of a shuffle", () => {
+  it("reaches the tracker of each executor before the files go", async () => {
+    const cluster = await start();
+    const done: string[] = [];
+    class Owner extends RecordingOwner {
+      override removeShuffle(shuffleId: number): Promise<boolean> {
+        done.push(`files of ${shuffleId}`);
+        return Promise.resolve(true);
+      }
+    }
+    const unregisterShuffle = (shuffleId: number): void => void done.push(`places of ${shuffleId}`);
+    await cluster.register({
+      executorId: "1",
+      owner: new Owner(),
+      mapOutputTracker: { unregisterShuffle },
+    });
+    await expect(cluster.master.removeShuffle(6)).resolves.toBe(true);
+    expect(done).toEqual(["places of 6", "files of 6"]);
+  });
+});
+
 describe("asking block managers what they have", () => {
   const block = rddBlockId(3, 4);
 

@@ -221,6 +221,16 @@ describe("the tracker of an executor", () => {
     await expect(tracker.getMapSizesByExecutorId(5, 0, 1)).resolves.toHaveLength(2);
   });
 
+  it("sees a loss after the epoch has risen", async () => {
+    await tracker.getMapSizesByExecutorId(5, 0, 1);
+    master.removeOutputsOnExecutor("2");
+    tracker.updateEpoch(master.epoch);
+    await expect(tracker.getMapSizesByExecutorId(5, 0, 1)).rejects.toMatchObject({
+      code: "METADATA_FETCH_FAILED",
+      message: expect.stringContaining("map 1 of shuffle 5") as string,
+    });
+  });
+
   it("fails at once for a shuffle that nobody registered", async () => {
     await expect(tracker.getMapSizesByExecutorId(6, 0, 1)).rejects.toMatchObject({
       name: "MasterError",

@@ -38,7 +38,7 @@ export class EnvRpcHandler extends RpcHandler {
         endpoint,
         type,
         // The body is only borrowed, and the message waits longer than this turn.
-        payload: payload.slice(),
+        payload: Buffer.from(payload),
         call: { remoteAddress: client.remoteAddress, clientId: client.clientId },
         sink: isOneWay ? null : sink,
       });

@@ -62,7 +62,6 @@ export class Outbox {
   /** Fails what has no outcome yet, and everything from now on, with ENV_STOPPED. */
   stop(): void {
     this.#isStopped = true;
-    for (const peer of this.#peers.values()) peer.waiting.clear();
     for (const parcel of this.#outstanding) {
       parcel.cancel();
       this.#settle(parcel, () => parcel.onFailure(envStopped()));
@@ -104,7 +103,7 @@ export class Outbox {
 
   #post(address: RpcAddress, parcel: Parcel): void {
     const peer = this.#peerAt(address);
-    if (peer.client?.isActive && !peer.isConnecting) {
+    if (peer.client?.isActive) {
       this.#write(peer.client, parcel);
       return;
     }
@@ -120,7 +119,6 @@ export class Outbox {
       const client = await this.#clients.createClient(host, port);
       peer.client = client;
       void client.channel.closed.then(() => this.#forgetPeer(peer, client));
-      // Also those that join while the others are written.
       for (const parcel of peer.waiting) this.#write(client, parcel);
     } catch (error) {
       const failure = fromTransportError(error, formatRpcAddress(peer.address));

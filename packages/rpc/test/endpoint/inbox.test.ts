@@ -243,6 +243,24 @@ describe("the life of an endpoint", () => {
     await expect(ref.ask(Add, 1)).rejects.toMatchObject({ code: "ENDPOINT_NOT_FOUND" });
   });
 
+  it("takes nothing while it ends after it failed to start", async () => {
+    const { opened, open } = gate();
+    class Lingering extends Notebook {
+      override onStart(): void {
+        throw new Error("no power");
+      }
+
+      override onStop(): Promise<void> {
+        return opened;
+      }
+    }
+    const env = await localEnv();
+    const ref = env.setupEndpoint("lingering", new Lingering());
+    await expect(ref.ask(Add, 1)).rejects.toMatchObject({ code: "ENDPOINT_NOT_FOUND" });
+    await expect(ref.ask(Add, 2)).rejects.toMatchObject({ code: "ENDPOINT_NOT_FOUND" });
+    open();
+  });
+
   it("ends with its environment, which answers ENV_STOPPED from then on", async () => {
     const env = await localEnv();
     const lived = new Lived();

@@ -10,6 +10,7 @@ import {
 } from "@bm/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { Add, Fail, gate, jsonCodec, Note, Notebook, Read, Strange } from "../messages.ts";
+import { forgetfulPlatform } from "./forgetful-platform.ts";
 
 const envs: RpcEnv[] = [];
 
@@ -277,6 +278,30 @@ describe("limits", () => {
     const ref = client.endpointRef(server.address, "notebook");
     await expect(ref.ask(Add, 1)).resolves.toBe(1);
     server.abort(new Error("over"));
+  });
+});
+
+describe("the bytes of a message", () => {
+  it("stay what they were until the handler is done with them", async () => {
+    const platform = forgetfulPlatform();
+    const server = await createEnv({ platform });
+    const client = await createEnv({ platform });
+    const raw = { encode: (bytes: Uint8Array) => bytes, decode: (bytes: Uint8Array) => bytes };
+    const Keep = defineMessage<Uint8Array, Uint8Array>({ type: "Keep", request: raw, reply: raw });
+    const { opened, open } = gate();
+    class Keeper extends RpcEndpoint {
+      constructor() {
+        super();
+        this.receiveAndReply(Keep, (bytes) => replyLater(opened.then(() => bytes)));
+      }
+    }
+    server.setupEndpoint("keeper", new Keeper());
+    const ref = client.endpointRef(server.address, "keeper");
+    const kept = Array.from({ length: 50 }, (_, index) => new Uint8Array(1000).fill(index));
+    const answers = kept.map((bytes) => ref.ask(Keep, bytes));
+    await ref.ask(Strange, undefined).catch(() => "arrived");
+    open();
+    await expect(Promise.all(answers)).resolves.toEqual(kept.map((bytes) => Buffer.from(bytes)));
   });
 });
 
