@@ -8,6 +8,7 @@
 import type { Files, OpenFile } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
 import { BufferPool } from "./buffer-pool.ts";
+import { BytesManagedBuffer } from "./bytes-managed-buffer.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 
 /**
@@ -16,8 +17,11 @@ import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
  */
 const PIECE_BYTES = 512 * 1024;
 
-/** A segment up to here is read into a buffer of its own length: small blocks must cost little. */
-const OWN_BUFFER_BYTES_MAX = 64 * 1024;
+/**
+ * A segment up to here is read at once into a buffer of its own length. Small blocks are many: opening,
+ * reading and closing are the only three trips to the thread pool, and nobody waits for the last.
+ */
+const WHOLE_BYTES_MAX = 256 * 1024;
 
 /** Used unless another pool is given: keeps at most 16 MiB for the next readings. */
 const sharedPool = new BufferPool({ bufferBytes: PIECE_BYTES, maxFree: 32 });
@@ -62,11 +66,13 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
   }
 
   /**
-   * Opens the file and checks that the whole segment is there, before anything is read.
+   * Opens the file and makes sure that the whole segment is there, before the first piece is given.
    * @throws TransportError BODY_UNAVAILABLE (rejects) when the file is missing or too short.
    */
   async open(): Promise<BodyReader> {
-    return new SegmentReader(await this.#openFile(), this, this.#pool);
+    const isPooled = this.length > WHOLE_BYTES_MAX || this.length >= this.#pool.bufferBytes;
+    if (isPooled) return new SegmentReader(await this.#openChecked(), this, this.#pool);
+    return new BytesManagedBuffer(await this.bytes()).open();
   }
 
   /** One read into one buffer, which the caller owns. @throws as `open`. */
@@ -77,18 +83,22 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
       await readExactly(file, this.path, whole, this.offset);
       return whole;
     } finally {
-      await file.close();
+      // Nothing was written, so closing cannot lose anything.
+      file.close().catch(() => {});
     }
   }
 
   async #openFile(): Promise<OpenFile> {
-    let file: OpenFile;
     try {
-      file = await this.#files.open(this.path, "read");
+      return await this.#files.open(this.path, "read");
     } catch (error) {
       // The path alone is what a peer on the JVM is told, and logs, about a missing file.
       throw new TransportError("BODY_UNAVAILABLE", this.path, { cause: error });
     }
+  }
+
+  async #openChecked(): Promise<OpenFile> {
+    const file = await this.#openFile();
     try {
       await this.#checkLength(file);
       return file;
@@ -120,7 +130,7 @@ class SegmentReader implements BodyReader {
   readonly #file: OpenFile;
   readonly #segment: Segment;
   readonly #pool: BufferPool;
-  /** The two that take turns. Allocated when first needed; a short segment needs one or none. */
+  /** The two that take turns, taken from the pool when first needed. */
   readonly #buffers: [Buffer | null, Buffer | null] = [null, null];
   #turn: 0 | 1 = 0;
   #readBytes = 0;
@@ -162,8 +172,7 @@ class SegmentReader implements BodyReader {
     for (const buffer of this.#buffers) {
       // After a reading that broke off, pieces may still be on their way to a socket. Then the
       // buffers are not given to anybody else.
-      const isReusable = this.#isComplete && buffer?.length === this.#pool.bufferBytes;
-      if (buffer !== null && isReusable) this.#pool.put(buffer);
+      if (buffer !== null && this.#isComplete) this.#pool.put(buffer);
     }
     await this.#file.close();
   }
@@ -171,17 +180,9 @@ class SegmentReader implements BodyReader {
   #nextBuffer(): Buffer {
     const turn = this.#turn;
     this.#turn = turn === 0 ? 1 : 0;
-    const buffer = this.#buffers[turn] ?? this.#makeBuffer();
+    const buffer = this.#buffers[turn] ?? this.#pool.take();
     this.#buffers[turn] = buffer;
     return buffer;
-  }
-
-  #makeBuffer(): Buffer {
-    const { length } = this.#segment;
-    if (length <= OWN_BUFFER_BYTES_MAX && length < this.#pool.bufferBytes) {
-      return Buffer.allocUnsafeSlow(length);
-    }
-    return this.#pool.take();
   }
 }
 

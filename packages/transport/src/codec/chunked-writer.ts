@@ -13,10 +13,21 @@ import type { OutboundFrame } from "./frame.ts";
 /** What a waiting frame is taken to cost besides its bytes in memory. */
 const ENTRY_BYTES = 512;
 
+/**
+ * Bodies that are opened, and their first piece read, while they wait. Small blocks from disk come
+ * one trip to the thread pool after the other otherwise: with 16 on their way a storm of them goes
+ * more than twice as fast.
+ */
+const AHEAD_MAX = 16;
+/** Only bodies up to here, so that at most 4 MiB a connection are read ahead. */
+const AHEAD_BODY_BYTES_MAX = 256 * 1024;
+
 interface Entry {
   readonly frame: OutboundFrame;
   readonly done: WriteDone;
   readonly queuedBytes: number;
+  /** Begun while the entry waits; never rejects. */
+  opened: Promise<OpenedBody | Error> | null;
 }
 
 /** Outbound handler: frames in, pieces of bytes out. */
@@ -34,6 +45,7 @@ export class ChunkedWriter implements ChannelHandler {
   channelInactive(context: HandlerContext): void {
     for (const entry of this.#queue.splice(0)) {
       this.#forget(context, entry);
+      void entry.opened?.then(closeOpened);
       releaseBody(entry.frame);
       entry.done?.(new TransportError("CHANNEL_CLOSED", "the connection closed before the write"));
     }
@@ -44,7 +56,9 @@ export class ChunkedWriter implements ChannelHandler {
     const { body } = frame;
     const bodyBytes = isInMemory(body) ? (inMemoryView(body)?.length ?? 0) : 0;
     const queuedBytes = ENTRY_BYTES + frame.header.length + bodyBytes;
-    this.#queue.push({ frame, done, queuedBytes });
+    const entry: Entry = { frame, done, queuedBytes, opened: null };
+    this.#queue.push(entry);
+    if (this.#queue.length <= AHEAD_MAX) openAhead(entry);
     context.channel.hold();
     context.channel.addQueuedBytes(queuedBytes);
     if (!this.#isPumping) void this.#pump(context);
@@ -55,9 +69,11 @@ export class ChunkedWriter implements ChannelHandler {
     this.#isPumping = true;
     for (let entry = this.#queue.shift(); entry !== undefined; entry = this.#queue.shift()) {
       const { frame, done } = entry;
+      const next = this.#queue[AHEAD_MAX - 1];
+      if (next !== undefined) openAhead(next);
       try {
         if (isInMemory(frame.body)) writeWhole(context, frame, frame.body, done);
-        else await writeStreamed(context, frame, frame.body, done);
+        else await writeStreamed(context, entry, frame.body);
       } catch (error) {
         context.channel.abort(error as Error);
       }
@@ -104,15 +120,21 @@ function writeWhole(
   });
 }
 
+function openAhead(entry: Entry): void {
+  const { body } = entry.frame;
+  if (isInMemory(body) || body.size > AHEAD_BODY_BYTES_MAX) return;
+  entry.opened ??= openFirst(body);
+}
+
 async function writeStreamed(
   context: HandlerContext,
-  frame: OutboundFrame,
+  entry: Entry,
   body: ManagedBuffer,
-  done: WriteDone,
 ): Promise<void> {
+  const { frame, done } = entry;
   let failure: Error | null = null;
   try {
-    const opened = await openFirst(body);
+    const opened = await (entry.opened ?? openFirst(body));
     if (opened instanceof Error) await writeSubstitute(context, frame, opened);
     else await writePieces(context, frame.header, opened);
   } catch (error) {
@@ -142,6 +164,10 @@ async function openFirst(body: ManagedBuffer): Promise<OpenedBody | Error> {
     await reader.close();
     return error as Error;
   }
+}
+
+function closeOpened(opened: OpenedBody | Error): void {
+  if (!(opened instanceof Error)) opened.reader.close().catch(() => {});
 }
 
 async function writePieces(
