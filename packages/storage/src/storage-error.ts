@@ -3,8 +3,10 @@ import type { FetchCulprit } from "@bm/shuffle";
 /** Every way in which this package fails. Codes are API; messages are for people and may change. */
 export const STORAGE_ERROR_CODES = {
   NO_LOCAL_DIR: "None of the directories for blocks can be used.",
+  FILE_NAME_INVALID: "A block's name cannot be that of a file in the directories for blocks.",
   DISK_FULL: "There is no room on the disk; nothing was left behind.",
   BLOCK_NOT_FOUND: "The block is not here.",
+  BLOCK_DAMAGED: "The file of a block is not as long as the block.",
   BLOCK_NOT_STORED: "There is no room to keep the block.",
   BLOCK_BUSY: "The block is in use and cannot be moved now.",
   LEVEL_INVALID: "The storage level keeps a block nowhere.",
@@ -27,16 +29,31 @@ export interface StorageErrorOptions {
   readonly culprit?: FetchCulprit | null;
 }
 
+/** What a JVM peer throws for the same failure; the transport sends it before the message. */
+const JAVA_CLASSES: Readonly<Partial<Record<StorageErrorCode, string>>> = {
+  FILE_NAME_INVALID: "java.lang.IllegalArgumentException",
+  DISK_FULL: "java.io.IOException",
+  BLOCK_NOT_FOUND: "org.apache.spark.storage.BlockNotFoundException",
+  BLOCK_DAMAGED: "java.io.IOException",
+  BLOCK_NOT_STORED: "org.apache.spark.SparkException",
+  LEVEL_INVALID: "java.lang.IllegalArgumentException",
+  CLOSED: "java.lang.IllegalStateException",
+  FETCH_FAILED: "org.apache.spark.shuffle.FetchFailedException",
+};
+
 /** The only error class of this package. Test `code`; `cause` holds what led to it. */
 export class StorageError extends Error {
   override readonly name = "StorageError";
   readonly code: StorageErrorCode;
+  /** Name of the Java class that Spark uses for the same failure. */
+  readonly javaClass: string | undefined;
   /** With FETCH_FAILED: the map output that could not be read; null when none is known at all. */
   readonly culprit: FetchCulprit | null;
 
   constructor(code: StorageErrorCode, message: string, options: StorageErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
+    this.javaClass = JAVA_CLASSES[code];
     this.culprit = options.culprit ?? null;
   }
 }

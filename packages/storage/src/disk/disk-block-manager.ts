@@ -32,6 +32,10 @@ export interface DiskBlockManagerOptions {
 }
 
 const SUB_DIRS_DEFAULT = 64;
+/** A directory to which something was still being added when it was deleted is deleted again. */
+const DELETE_ATTEMPTS = 3;
+/** Ends the name of a file that will be renamed to a block's, as Spark has it. */
+const TEMP_NAME_END = /\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** See the file comment. */
 export class DiskBlockManager {
@@ -71,13 +75,23 @@ export class DiskBlockManager {
     return new DiskBlockManager(options, localDirs);
   }
 
-  /** Where the file of that name is, or would be. */
+  /**
+   * Where the file of that name is, or would be. Names come from peers, too, and must not lead out of
+   * our directories. @throws StorageError FILE_NAME_INVALID.
+   */
   pathOf(fileName: string): string {
+    if (!isPlainName(fileName)) {
+      throw new StorageError("FILE_NAME_INVALID", `${JSON.stringify(fileName)} is no file name`);
+    }
     return localFilePath(this.localDirs, this.subDirsPerLocalDir, fileName).path;
   }
 
-  /** As `pathOf`; the directory exists afterwards. @throws TransportError FILE_FAILED (rejects). */
+  /**
+   * As `pathOf`; the directory exists afterwards.
+   * @throws StorageError FILE_NAME_INVALID, CLOSED; TransportError FILE_FAILED (rejects).
+   */
   async fileFor(fileName: string): Promise<string> {
+    if (this.#closing !== null) throw new StorageError("CLOSED", "the directories are given up");
     const path = this.pathOf(fileName);
     const directory = dirname(path);
     let made = this.#made.get(directory);
@@ -88,6 +102,14 @@ export class DiskBlockManager {
     }
     await made;
     return path;
+  }
+
+  /**
+   * A path beside the file of that name, and so in the same file system, for what will be renamed to
+   * it. @throws as `fileFor`.
+   */
+  async tempFileFor(fileName: string): Promise<string> {
+    return `${await this.fileFor(fileName)}.${this.#options.platform.random.uuid()}`;
   }
 
   /** A name for data on its way to a block of its own, and its path. */
@@ -102,18 +124,19 @@ export class DiskBlockManager {
     return { id, path: await this.fileFor(id.name) };
   }
 
-  /** Names of all files in our directories. */
+  /** Names of all files in our directories, those of shuffles included. */
   async listFiles(): Promise<string[]> {
     const { files } = this.#options.platform;
-    const perDirectory = await Promise.all(
-      [...this.#made.keys()].map((directory) => files.list(directory)),
+    const subDirs = await Promise.all(
+      this.localDirs.map(async (dir) => (await files.list(dir)).map((name) => join(dir, name))),
     );
-    return perDirectory.flat();
+    return (await Promise.all(subDirs.flat().map((dir) => files.list(dir)))).flat();
   }
 
-  /** The blocks among the files; other names are left out. */
+  /** The blocks among the files; other names, and files that are not complete, are left out. */
   async listBlockIds(): Promise<BlockId[]> {
-    return (await this.listFiles()).map(tryParseBlockId).filter((id) => id !== null);
+    const names = (await this.listFiles()).filter((name) => !TEMP_NAME_END.test(name));
+    return names.map(tryParseBlockId).filter((id) => id !== null);
   }
 
   /** Deletes the directories unless a shuffle service needs them. Safe to call twice. */
@@ -127,15 +150,25 @@ export class DiskBlockManager {
   }
 
   async #close(): Promise<void> {
+    // What is being made must not come after the deletion.
+    await Promise.allSettled(this.#made.values());
     if (this.#options.deletesFilesOnClose === false) return;
-    const { files } = this.#options.platform;
-    const logger = this.#options.logger ?? silentLogger;
-    await Promise.all(
-      this.localDirs.map((directory) =>
-        files.remove(directory).catch((error: unknown) => {
-          logger.warn(`deleting ${directory}: ${String(error)}`);
-        }),
-      ),
-    );
+    await Promise.all(this.localDirs.map((directory) => this.#delete(directory)));
   }
+
+  async #delete(directory: string): Promise<void> {
+    const logger = this.#options.logger ?? silentLogger;
+    for (let attempt = 1; attempt <= DELETE_ATTEMPTS; attempt += 1) {
+      try {
+        await this.#options.platform.files.remove(directory);
+        return;
+      } catch (error) {
+        if (attempt === DELETE_ATTEMPTS) logger.warn(`deleting ${directory}: ${String(error)}`);
+      }
+    }
+  }
+}
+
+function isPlainName(name: string): boolean {
+  return name !== "" && name !== "." && name !== ".." && !/[/\\\0]/.test(name);
 }

@@ -1,6 +1,7 @@
 /** Blocks as files: written under another name and renamed, so that a block is there whole or not. */
 import type { BlockId } from "@bm/block";
 import { FileSegmentManagedBuffer, type Files, type ManagedBuffer } from "@bm/transport";
+import { StorageError } from "../storage-error.ts";
 import type { DiskBlockManager } from "./disk-block-manager.ts";
 import { asDiskFull } from "./disk-full.ts";
 
@@ -20,10 +21,11 @@ export class DiskStore {
 
   /**
    * Writes a block, in place of one that is there; gives its size. `data` stays with the caller.
-   * @throws StorageError DISK_FULL, or TransportError; nothing is left behind then (rejects).
+   * @throws StorageError DISK_FULL, FILE_NAME_INVALID, CLOSED, or TransportError; nothing is left
+   *   behind then (rejects).
    */
   async put(id: BlockId, data: ManagedBuffer): Promise<number> {
-    const { path } = await this.#blocks.createTempLocalBlock();
+    const path = await this.#blocks.tempFileFor(id.name);
     try {
       await this.#write(path, data);
       await this.moveFileToBlock(path, data.size, id);
@@ -34,7 +36,7 @@ export class DiskStore {
     }
   }
 
-  /** Makes a file of ours a block without copying it. */
+  /** Makes a file a block without copying it; it must lie where `tempFileFor` says. */
   async moveFileToBlock(path: string, size: number, id: BlockId): Promise<void> {
     await this.#files.rename(path, await this.#blocks.fileFor(id.name));
     this.#sizes.set(id.name, size);
@@ -45,12 +47,18 @@ export class DiskStore {
     return new FileSegmentManagedBuffer({ files: this.#files, path, offset: 0, length: size });
   }
 
-  /** The bytes of a block; null when it is not here. */
+  /**
+   * The bytes of a block; null when it is not here.
+   * @throws StorageError BLOCK_DAMAGED - the file is not as long as what was written (rejects).
+   */
   async get(id: BlockId): Promise<ManagedBuffer | null> {
     const path = this.#blocks.pathOf(id.name);
     const stat = await this.#files.stat(path);
     if (stat === null) return null;
-    return this.openFile(path, stat.bytes);
+    const size = this.#sizes.get(id.name) ?? stat.bytes;
+    if (size === stat.bytes) return this.openFile(path, size);
+    const text = `${path} has ${stat.bytes} bytes, and ${size} were written`;
+    throw new StorageError("BLOCK_DAMAGED", text);
   }
 
   /** Bytes of a block that this process wrote; 0 when it did not. */

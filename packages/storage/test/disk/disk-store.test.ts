@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { rddBlockId, testBlockId } from "@bm/block";
 import {
   BytesManagedBuffer,
@@ -68,6 +68,31 @@ describe("DiskStore", () => {
     expect(await blocks.listFiles()).toEqual([]);
   });
 
+  it("notices that a file became shorter", async () => {
+    const id = testBlockId("cut");
+    await store.put(id, new BytesManagedBuffer(Buffer.alloc(10)));
+    await truncate(blocks.pathOf(id.name), 4);
+    await expect(store.get(id)).rejects.toMatchObject({ code: "BLOCK_DAMAGED" });
+  });
+
+  it("writes to the file system of the block, whichever directories there are", async () => {
+    const renamed: [string, string][] = [];
+    const { files } = platform;
+    const watched: Files = {
+      ...files,
+      rename: (from, to) => {
+        renamed.push([dirname(from), dirname(to)]);
+        return files.rename(from, to);
+      },
+    };
+    const watching = new DiskStore(watched, blocks);
+    for (let index = 0; index < 20; index += 1) {
+      await watching.put(testBlockId(`${index}`), new BytesManagedBuffer(Buffer.alloc(1)));
+    }
+    expect(renamed).toHaveLength(20);
+    expect(renamed.every(([from, to]) => from === to)).toBe(true);
+  });
+
   it("calls a full disk by its name and leaves nothing behind", async () => {
     const full = new DiskStore(fullDisk(), blocks);
     await expect(
@@ -83,6 +108,31 @@ describe("DiskBlockManager", () => {
     await writeFile(await blocks.fileFor("not-a-block"), "x");
     expect((await blocks.listBlockIds()).map(({ name }) => name)).toEqual(["rdd_1_2"]);
     expect((await blocks.listFiles()).toSorted()).toEqual(["not-a-block", "rdd_1_2"]);
+  });
+
+  for (const name of ["a/../../../../x", "/etc/passwd", "a\\b", "a\0b"]) {
+    it(`does not follow ${JSON.stringify(name)} out of its directories`, async () => {
+      const id = testBlockId(name);
+      await expect(store.put(id, new BytesManagedBuffer(Buffer.alloc(1)))).rejects.toMatchObject({
+        code: "FILE_NAME_INVALID",
+      });
+      expect(await blocks.listFiles()).toEqual([]);
+    });
+  }
+
+  it("leaves out files that are not complete", async () => {
+    await writeFile(await blocks.tempFileFor("test_half"), "x");
+    expect(await blocks.listFiles()).toHaveLength(1);
+    expect(await blocks.listBlockIds()).toEqual([]);
+  });
+
+  it("makes nothing once it is closed", async () => {
+    const making = blocks.fileFor("test_a");
+    await blocks.close();
+    await making;
+    await expect(blocks.fileFor("test_b")).rejects.toMatchObject({ code: "CLOSED" });
+    expect(await readdir(join(root, "a"))).toEqual([]);
+    expect(await readdir(join(root, "b"))).toEqual([]);
   });
 
   it("works with the directories that can be used, and says when none can", async () => {
