@@ -72,6 +72,25 @@ export {
   type NettyBlockRpcServerOptions,
 } from "./server/netty-block-rpc-server.ts";
 export {
+  type ExecutorChange,
+  type ExecutorStore,
+  forgetfulStore,
+  type RegisteredExecutor,
+} from "./service/executor-store.ts";
+export {
+  ExternalShuffleService,
+  type ExternalShuffleServiceOptions,
+  type ShuffleServiceParts,
+} from "./service/external-shuffle-service.ts";
+export {
+  LevelExecutorStore,
+  type LevelExecutorStoreOptions,
+} from "./service/level-executor-store.ts";
+export type { MeterSnapshot } from "./service/metrics/meter.ts";
+export { ShuffleServiceMetrics } from "./service/metrics/shuffle-service-metrics.ts";
+export type { TimerSnapshot } from "./service/metrics/timer.ts";
+export { SERVICE_KEYS, ServiceConf, type ServiceKey } from "./service/service-conf.ts";
+export {
   type FetchCulprit,
   SHUFFLE_ERROR_CODES,
   ShuffleError,

@@ -1,0 +1,97 @@
+/**
+ * What operators and their tools ask a service over HTTP.
+ *
+ *     GET /healthz   200 while the process answers
+ *     GET /readyz    200 while it takes shuffle clients, 503 from the beginning of a drain
+ *     GET /metrics   Prometheus text
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { ExternalShuffleService } from "@bm/shuffle";
+import { ServiceMetricsText } from "./service-metrics-text.ts";
+
+/** Where to listen. */
+export interface OpsAddress {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+}
+
+/** Slow or idle clients are cut off: a few connections are enough for a scraper. */
+const CONNECTIONS_MAX = 64;
+const HEADER_BYTES_MAX = 8 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+/** See the file comment. Made by `start`. */
+export class OpsServer {
+  readonly #server: Server;
+  readonly #metrics: ServiceMetricsText;
+  #isDraining = false;
+
+  private constructor(service: ExternalShuffleService) {
+    this.#metrics = new ServiceMetricsText(service);
+    const options = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS };
+    this.#server = createServer(options, (request, response) => {
+      this.#answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+    });
+    this.#server.maxConnections = CONNECTIONS_MAX;
+  }
+
+  /** @throws Node's error when the address cannot be bound (rejects). */
+  static async start(service: ExternalShuffleService, address: OpsAddress): Promise<OpsServer> {
+    const ops = new OpsServer(service);
+    const { promise, reject, resolve } = Promise.withResolvers<void>();
+    ops.#server.once("error", reject).listen(address.port, address.host, resolve);
+    await promise;
+    return ops;
+  }
+
+  /** `host:port` that is listened on. */
+  get address(): string {
+    const address = this.#server.address();
+    if (address === null || typeof address === "string") return "closed";
+    const host = address.family === "IPv6" ? `[${address.address}]` : address.address;
+    return `${host}:${address.port}`;
+  }
+
+  /** From now on the service is alive and not ready. */
+  setDraining(): void {
+    this.#isDraining = true;
+  }
+
+  /** Safe to call twice. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    this.#server.closeAllConnections();
+    await promise;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    if (!isRead) return send(response, 405, "only GET\n");
+    switch (new URL(request.url ?? "", "http://localhost").pathname) {
+      case "/healthz":
+        return send(response, 200, "ok\n");
+      case "/readyz":
+        return this.#isDraining
+          ? send(response, 503, "draining\n")
+          : send(response, 200, "ready\n");
+      case "/metrics":
+        return send(response, 200, await this.#metrics.text(), this.#metrics.contentType);
+      default:
+        return send(response, 404, "there are /healthz, /readyz and /metrics\n");
+    }
+  }
+}
+
+function send(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  contentType = "text/plain; charset=utf-8",
+): void {
+  response
+    .writeHead(status, { "content-type": contentType, "cache-control": "no-store" })
+    .end(text);
+}

@@ -1,0 +1,68 @@
+import { ExternalShuffleService, LevelExecutorStore } from "@bm/shuffle";
+import { type Logger, nodePlatform } from "@bm/transport";
+import { OpsServer } from "../http/ops-server.ts";
+import { lineLogger } from "../platform/line-logger.ts";
+import { serveBanner } from "./serve-banner.ts";
+import { planService, type ServeFlags } from "./serve-options.ts";
+
+/** A service that runs, and its HTTP side. */
+export interface RunningService {
+  readonly service: ExternalShuffleService;
+  readonly ops: OpsServer | null;
+  /** Drains, then ends both. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** Where a command writes and what it reads from its surroundings. */
+export interface CommandOutput {
+  out(text: string): void;
+  err(text: string): void;
+}
+
+/**
+ * Starts a service and prints what it is.
+ * @throws CliError; ShuffleError and TransportError with whatever hinders a start (rejects).
+ */
+export async function startServe(
+  flags: ServeFlags,
+  output: CommandOutput,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<RunningService> {
+  const platform = nodePlatform();
+  const logger = lineLogger(flags.logLevel, (line) => output.err(line));
+  const plan = await planService(flags, platform.files, environment);
+  const { conf, database, dirs, host, port } = plan;
+  const store =
+    database === null
+      ? undefined
+      : await LevelExecutorStore.open({ path: database, files: platform.files, logger });
+  const service = await ExternalShuffleService.start({
+    conf,
+    port,
+    host,
+    roots: dirs,
+    store,
+    platform,
+    logger,
+  });
+  try {
+    const ops = plan.http === null ? null : await OpsServer.start(service, plan.http);
+    output.out(`${serveBanner(service, plan, ops?.address ?? null).join("\n")}\n`);
+    if (dirs.length === 0) warnOpen(logger);
+    return { service, ops, close: () => closeAll(service, ops) };
+  } catch (error) {
+    await service.close();
+    throw error;
+  }
+}
+
+/** Ends in the order in which a load balancer likes it: not ready, drained, gone. */
+async function closeAll(service: ExternalShuffleService, ops: OpsServer | null): Promise<void> {
+  ops?.setDraining();
+  await service.close();
+  await ops?.close();
+}
+
+function warnOpen(logger: Logger): void {
+  logger.warn("no directories given: an executor may register any directory of this machine");
+}

@@ -1,0 +1,36 @@
+import type { ExternalShuffleService } from "@bm/shuffle";
+import type { ServePlan } from "./serve-options.ts";
+
+/** The first lines of a service: what it serves, to whom, from where, and within which limits. */
+export function serveBanner(
+  service: ExternalShuffleService,
+  plan: ServePlan,
+  httpAddress: string | null,
+): string[] {
+  const { registry } = service.parts;
+  const applications = registry.applicationIds.length;
+  const known = `${registry.size} executors of ${applications} applications`;
+  return [
+    `bm serve: external shuffle service, process ${process.pid}`,
+    `  shuffle   port ${service.port} on ${plan.host ?? "every interface"}`,
+    `  http      ${httpAddress === null ? "off" : `${httpAddress} (/healthz /readyz /metrics)`}`,
+    `  dirs      ${plan.dirs.length === 0 ? "any (give --dir to restrict them)" : plan.dirs.join(", ")}`,
+    "  security  none: whoever reaches the port may read every application's shuffle files",
+    `  database  ${plan.database ?? "none, a restart forgets every executor"}; ${known}`,
+    `  merging   refused, as Spark does outside YARN`,
+    `  limits    ${limitsOf(service).join(", ")}`,
+  ];
+}
+
+function limitsOf({ conf }: ExternalShuffleService): string[] {
+  const chunks = conf.transport.maxChunksBeingTransferred;
+  return [
+    `${conf.count("bm.service.registeredExecutors.max")} executors`,
+    `${conf.text("spark.shuffle.service.index.cache.size")} of indexes`,
+    `${conf.text("bm.service.openReferences.size")} of opened blocks`,
+    `${conf.count("bm.service.lookups.max")} lookups at once`,
+    `${chunks === Number.MAX_SAFE_INTEGER ? "any number of" : chunks} chunks in transfer`,
+    `idle connections end after ${conf.transport.connectionTimeoutMs / 1000} s`,
+    `${conf.text("bm.service.drain.timeout")} to drain`,
+  ];
+}

@@ -1,0 +1,66 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { LOG_LEVELS } from "../platform/line-logger.ts";
+import { type CommandOutput, type RunningService, startServe } from "./run-serve.ts";
+import type { ServeFlags } from "./serve-options.ts";
+
+const EXAMPLES = `
+A cluster that uses this service sets, for its applications:
+  spark.shuffle.service.enabled  true
+  spark.shuffle.service.port     7337
+
+Run it as the user of the Spark workers, one on each machine. A conf file is in the syntax
+of spark-defaults.conf, with Spark's own keys; flags win over it. Registrations are kept in
+registeredExecutors.ldb in the first directory, unless --db names another place.
+
+SIGTERM and SIGINT stop accepting, finish what runs and exit; a second one exits at once.
+
+  bm serve --dir /data/1 --dir /data/2
+  bm serve --port 7337 --conf conf/spark-defaults.conf`;
+
+/** `bm serve`. Resolves when the service was told to end and has ended. */
+export function serveCommand(output: CommandOutput): Command {
+  return new Command("serve")
+    .description("run the external shuffle service of a Spark cluster")
+    .option("-p, --port <port>", "port for shuffle clients (default: 7337)", readPort)
+    .option("--host <address>", "address to bind (default: every interface)")
+    .option("-d, --dir <dir...>", "directories under which executors may write")
+    .option("-c, --conf <file>", "spark-defaults.conf to read")
+    .option("--set <key=value...>", "set a key of the configuration")
+    .option("--db <path>", "database of registrations")
+    .option(
+      "--http-port <port>",
+      "port for /healthz, /readyz, /metrics (default: port + 1)",
+      readPort,
+    )
+    .option("--http-host <address>", "address of the HTTP port", "127.0.0.1")
+    .option("--no-http", "no HTTP port")
+    .addOption(new Option("--log-level <level>", "what to log").choices(LOG_LEVELS).default("info"))
+    .addHelpText("after", EXAMPLES)
+    .action(async (flags: ServeFlags) => {
+      const running = await startServe(flags, output, process.env);
+      await untilTold(running, output);
+    });
+}
+
+/** Resolves after the first signal and a complete drain. */
+async function untilTold(running: RunningService, output: CommandOutput): Promise<void> {
+  const told = Promise.withResolvers<NodeJS.Signals>();
+  let isTold = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isTold) running.service.abort(new Error(signal));
+    isTold = true;
+    told.resolve(signal);
+  };
+  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
+  const signal = await told.promise;
+  output.out(`${signal}: no more connections, finishing what runs\n`);
+  await running.close();
+  process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
+  output.out("ended\n");
+}
+
+function readPort(text: string): number {
+  const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
+  if (port <= 65_535) return port;
+  throw new InvalidArgumentError("a port is a number from 0 to 65535");
+}

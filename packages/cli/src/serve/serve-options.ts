@@ -1,0 +1,109 @@
+/** What `bm serve` was asked for: flags first, then the environment, then the conf file. */
+import { join, resolve } from "node:path";
+import { ServiceConf } from "@bm/shuffle";
+import type { Files } from "@bm/transport";
+import { CliError } from "../cli-error.ts";
+import { parseSparkDefaults } from "../conf/spark-defaults.ts";
+import type { LogLevel } from "../platform/line-logger.ts";
+
+/** As the command line gives them. */
+export interface ServeFlags {
+  readonly port?: number | undefined;
+  readonly host?: string | undefined;
+  readonly dir?: readonly string[] | undefined;
+  readonly conf?: string | undefined;
+  readonly set?: readonly string[] | undefined;
+  readonly db?: string | undefined;
+  readonly httpPort?: number | undefined;
+  readonly httpHost: string;
+  readonly http: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/** What a service is started with. */
+export interface ServePlan {
+  readonly conf: Readonly<Record<string, string>>;
+  readonly port: number;
+  /** Undefined: every interface. */
+  readonly host: string | undefined;
+  /** Absolute; empty: any directory is accepted. */
+  readonly dirs: readonly string[];
+  /** Null: registrations are not kept. */
+  readonly database: string | null;
+  /** Null: no HTTP. */
+  readonly http: { readonly host: string; readonly port: number } | null;
+}
+
+/** Spark's name for its own, so that a service takes over where another one stopped. */
+const DATABASE_NAME = "registeredExecutors.ldb";
+
+/** @throws CliError; ShuffleError, TransportError OPTION_INVALID for a bad value (rejects). */
+export async function planService(
+  flags: ServeFlags,
+  files: Files,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<ServePlan> {
+  const values = { ...(await readConf(flags.conf, files)), ...settings(flags.set ?? []) };
+  const conf = new ServiceConf(values);
+  conf.check();
+  const port = flags.port ?? conf.count("spark.shuffle.service.port");
+  if (port > 65_535) throw new CliError(`port ${port} is above 65535`);
+  const dirs = directories(flags, environment, conf).map((dir) => resolve(dir));
+  for (const dir of dirs) await checkDirectory(dir, files);
+  const isKept = conf.boolean("spark.shuffle.service.db.enabled");
+  const database = isKept ? await databasePath(flags.db, dirs, files) : null;
+  const httpPort = flags.httpPort ?? (port === 0 ? 0 : port + 1);
+  const http = flags.http ? { host: flags.httpHost, port: httpPort } : null;
+  return { conf: values, port, host: flags.host, dirs, database, http };
+}
+
+async function readConf(path: string | undefined, files: Files): Promise<Record<string, string>> {
+  if (path === undefined) return {};
+  try {
+    return parseSparkDefaults(Buffer.from(await files.readFile(path)).toString());
+  } catch (error) {
+    throw new CliError(`--conf ${path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function settings(pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const equals = pair.indexOf("=");
+      if (equals <= 0) throw new CliError(`--set ${pair}: KEY=VALUE is needed`);
+      return [pair.slice(0, equals).trim(), pair.slice(equals + 1).trim()];
+    }),
+  );
+}
+
+function directories(
+  { dir }: ServeFlags,
+  environment: Readonly<Record<string, string | undefined>>,
+  conf: ServiceConf,
+): readonly string[] {
+  if (dir !== undefined && dir.length > 0) return dir;
+  const listed = environment["SPARK_LOCAL_DIRS"] ?? conf.text("spark.local.dir");
+  return listed
+    .split(",")
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== "");
+}
+
+async function checkDirectory(dir: string, files: Files): Promise<void> {
+  const stat = await files.stat(dir);
+  if (stat?.isDirectory !== true) throw new CliError(`--dir ${dir}: there is no such directory`);
+}
+
+/** As Spark: the first directory that has a database, else the first one. */
+async function databasePath(
+  flag: string | undefined,
+  dirs: readonly string[],
+  files: Files,
+): Promise<string | null> {
+  if (flag !== undefined) return resolve(flag);
+  for (const dir of dirs) {
+    const path = join(dir, DATABASE_NAME);
+    if ((await files.stat(path)) !== null) return path;
+  }
+  return dirs[0] === undefined ? null : join(dirs[0], DATABASE_NAME);
+}

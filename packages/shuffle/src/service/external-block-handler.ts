@@ -1,0 +1,314 @@
+/**
+ * What a shuffle service does with each message.
+ *
+ *     RegisterExecutor           durable, then an empty answer
+ *     OpenBlocks, FetchShuffleBlocks, FetchShuffleBlockChunks
+ *                                StreamHandle; nothing on disk is touched before a chunk is asked for
+ *     RemoveBlocks               BlocksRemoved
+ *     GetLocalDirsForExecutors   LocalDirsForExecutors
+ *     DiagnoseCorruption         CorruptionCause
+ *     PushBlockStream (stream), FinalizeShuffleMerge, RemoveShuffleMerge (one-way)
+ *                                what the manager of merged files does
+ *     anything else              refused
+ */
+import { SHUFFLE_MERGER_EXECUTOR_ID } from "@bm/block";
+import {
+  type ChunkSource,
+  type Files,
+  type Logger,
+  type MergedBlockMetaQuery,
+  type MergedBlockMetaReplyCallback,
+  OneForOneStreamManager,
+  type Random,
+  RpcHandler,
+  type RpcReplyCallback,
+  type StreamCallbackWithId,
+  type TransportClient,
+} from "@bm/transport";
+import type {
+  BlockTransferMessage,
+  DiagnoseCorruption,
+  FetchShuffleBlockChunks,
+  FetchShuffleBlocks,
+  GetLocalDirsForExecutors,
+  OpenBlocks,
+  RegisterExecutor,
+  RemoveBlocks,
+} from "../protocol/block-transfer-message.ts";
+import { decodeBlockTransferMessage } from "../protocol/decode-message.ts";
+import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
+import { ShuffleError } from "../shuffle-error.ts";
+import { BlockChunks } from "./block-chunks.ts";
+import { diagnoseCorruption } from "./diagnose-corruption.ts";
+import type { ExecutorRegistry } from "./executor-registry.ts";
+import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import type { LocalDirsGuard } from "./local-dirs-guard.ts";
+import { mergedChunks, namesMergedChunks, openedMergedChunks } from "./merge/merged-chunks.ts";
+import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
+import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
+import { fetchedBlocks, namedBlocks, type OpenedBlocks } from "./opened-blocks.ts";
+import { ReferenceBudget } from "./reference-budget.ts";
+import { removeBlocks } from "./remove-blocks.ts";
+import { executorNotRegistered, JAVA, serviceFailure } from "./service-failure.ts";
+
+/** What {@link ExternalBlockHandler} needs. */
+export interface ExternalBlockHandlerOptions {
+  readonly files: Files;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly registry: ExecutorRegistry;
+  readonly guard: LocalDirsGuard;
+  readonly resolver: ExternalShuffleBlockResolver;
+  readonly mergeManager: MergedShuffleFileManager;
+  readonly metrics: ShuffleServiceMetrics;
+  /** Bytes of blocks that were opened and not asked for yet. */
+  readonly openReferenceBytesMax: number;
+}
+
+const EMPTY_ANSWER = new Uint8Array(0);
+
+/** See the file comment. */
+export class ExternalBlockHandler extends RpcHandler {
+  override readonly streamManager: OneForOneStreamManager;
+  readonly references: ReferenceBudget;
+  readonly #options: ExternalBlockHandlerOptions;
+  readonly #metrics: ShuffleServiceMetrics;
+
+  constructor(options: ExternalBlockHandlerOptions) {
+    super();
+    this.#options = options;
+    this.#metrics = options.metrics;
+    this.references = new ReferenceBudget(options.openReferenceBytesMax);
+    this.streamManager = new OneForOneStreamManager(options.random);
+  }
+
+  /** @throws ShuffleError MESSAGE_UNKNOWN, MESSAGE_MALFORMED, MESSAGE_UNEXPECTED, BLOCK_IDS_INVALID. */
+  override receive(client: TransportClient, bytes: Uint8Array, callback: RpcReplyCallback): void {
+    try {
+      const message = decodeBlockTransferMessage(bytes);
+      if ("appId" in message) authorise(client, message.appId);
+      const answer = this.#answer(client, message);
+      if (answer instanceof Uint8Array) callback.onSuccess(answer);
+      else this.#answerLater(answer, callback);
+    } catch (error) {
+      this.#metrics.refusedRequests += 1;
+      throw error;
+    }
+  }
+
+  /** Only a removal of merged files comes without wanting an answer. */
+  override receiveOneWay(client: TransportClient, bytes: Uint8Array): void {
+    const { logger } = this.#options;
+    this.receive(client, bytes, {
+      onSuccess: () => {},
+      onFailure: (error) => {
+        logger.warn(`one-way message from ${client.channel.remoteAddress}: ${error.message}`);
+      },
+    });
+  }
+
+  /** @throws as `receive`, and what the manager of merged files throws. */
+  override receiveStream(client: TransportClient, meta: Uint8Array): StreamCallbackWithId {
+    const message = decodeBlockTransferMessage(meta);
+    if (message.type !== "PushBlockStream") {
+      const text = `Unexpected message with #receiveStream: ${message.type}`;
+      throw new ShuffleError("MESSAGE_UNEXPECTED", text);
+    }
+    authorise(client, message.appId);
+    return this.#options.mergeManager.receiveBlock(message);
+  }
+
+  override receiveMergedBlockMetaRequest(
+    client: TransportClient,
+    query: MergedBlockMetaQuery,
+    callback: MergedBlockMetaReplyCallback,
+  ): void {
+    authorise(client, query.appId);
+    const end = this.#metrics.fetchMergedBlocksMetaLatencyMillis.start();
+    this.#options.mergeManager
+      .mergedBlockMeta(query)
+      .then(
+        ({ bitmaps, numChunks }) => callback.onSuccess(numChunks, bitmaps),
+        (error: unknown) => callback.onFailure(error as Error),
+      )
+      .finally(end);
+  }
+
+  override channelActive(): void {
+    this.#metrics.numActiveConnections += 1;
+  }
+
+  override channelInactive(): void {
+    this.#metrics.numActiveConnections -= 1;
+  }
+
+  override exceptionCaught(): void {
+    this.#metrics.numCaughtExceptions += 1;
+  }
+
+  #answer(client: TransportClient, message: BlockTransferMessage): Answer {
+    switch (message.type) {
+      case "OpenBlocks":
+      case "FetchShuffleBlocks":
+      case "FetchShuffleBlockChunks":
+        return this.#openStream(client, message);
+      case "RegisterExecutor":
+        return this.#register(message);
+      case "RemoveBlocks":
+        return this.#remove(message);
+      case "GetLocalDirsForExecutors":
+        return this.#localDirs(message);
+      case "DiagnoseCorruption":
+        return this.#diagnose(message);
+      case "FinalizeShuffleMerge":
+        return timed(this.#metrics.finalizeShuffleMergeLatencyMillis, async () =>
+          encodeBlockTransferMessage(
+            await this.#options.mergeManager.finalizeShuffleMerge(message),
+          ),
+        );
+      case "RemoveShuffleMerge":
+        return this.#options.mergeManager.removeShuffleMerge(message).then(() => EMPTY_ANSWER);
+      case "BlockPushReturnCode":
+      case "BlocksRemoved":
+      case "CorruptionCause":
+      case "LocalDirsForExecutors":
+      case "MergeStatuses":
+      case "PushBlockStream":
+      case "StreamHandle":
+      case "UploadBlock":
+      case "UploadBlockStream":
+        throw new ShuffleError("MESSAGE_UNEXPECTED", `Unexpected message: ${message.type}`);
+    }
+  }
+
+  #answerLater(answer: Promise<Uint8Array>, callback: RpcReplyCallback): void {
+    answer.then(
+      (body) => callback.onSuccess(body),
+      (error: unknown) => {
+        this.#metrics.refusedRequests += 1;
+        callback.onFailure(error as Error);
+      },
+    );
+  }
+
+  #openStream(
+    client: TransportClient,
+    message: FetchShuffleBlockChunks | FetchShuffleBlocks | OpenBlocks,
+  ): Uint8Array {
+    const end = this.#metrics.openBlockRequestLatencyMillis.start();
+    try {
+      const chunks = this.#chunksOf(client, message);
+      const { clientId } = client;
+      const streamId = this.streamManager.registerStream(clientId, chunks, client.channel);
+      const numChunks = chunks.count;
+      return encodeBlockTransferMessage({ type: "StreamHandle", streamId, numChunks });
+    } finally {
+      end();
+    }
+  }
+
+  #chunksOf(
+    client: TransportClient,
+    message: FetchShuffleBlockChunks | FetchShuffleBlocks | OpenBlocks,
+  ): ChunkSource {
+    const { mergeManager, metrics } = this.#options;
+    const { appId, execId } = message;
+    if (message.type === "FetchShuffleBlockChunks") {
+      return mergedChunks(openedMergedChunks(message), { appId, mergeManager, metrics });
+    }
+    if (message.type === "OpenBlocks" && namesMergedChunks(message.blockIds)) {
+      return mergedChunks(openedMergedChunks(message), { appId, mergeManager, metrics });
+    }
+    const blocks =
+      message.type === "OpenBlocks" ? namedBlocks(message.blockIds) : fetchedBlocks(message);
+    return this.#blockChunks(client, appId, execId, blocks);
+  }
+
+  #blockChunks(
+    client: TransportClient,
+    appId: string,
+    execId: string,
+    blocks: OpenedBlocks,
+  ): ChunkSource {
+    const { logger, metrics, resolver } = this.#options;
+    const { references } = this;
+    if (blocks.count > 0 && !references.tryTake(blocks.bytes)) {
+      const peer = client.channel.remoteAddress;
+      logger.warn(`closing ${peer}: ${references.bytes} bytes of opened blocks wait to be fetched`);
+      // An answer would fail the blocks for good: a peer asks again after a broken connection only.
+      const refusal = new ShuffleError("CLOSED", "too many opened blocks wait to be fetched");
+      client.abort(refusal);
+      throw refusal;
+    }
+    const onDone = (): void => references.giveBack(blocks.bytes);
+    return new BlockChunks({ appId, execId, blocks, resolver, metrics, onDone });
+  }
+
+  #register({ appId, execId, executorInfo }: RegisterExecutor): Promise<Uint8Array> {
+    const { guard, mergeManager, registry } = this.#options;
+    return timed(this.#metrics.registerExecutorRequestLatencyMillis, async () => {
+      await guard.checkRegistration(executorInfo.localDirs, executorInfo.subDirsPerLocalDir);
+      await registry.register(appId, execId, executorInfo);
+      await mergeManager.registerExecutor(appId, executorInfo);
+      return EMPTY_ANSWER;
+    });
+  }
+
+  async #remove({ appId, blockIds, execId }: RemoveBlocks): Promise<Uint8Array> {
+    const info = this.#options.registry.get(appId, execId);
+    const numRemovedBlocks = await removeBlocks(info, blockIds, this.#options);
+    return encodeBlockTransferMessage({ type: "BlocksRemoved", numRemovedBlocks });
+  }
+
+  #localDirs({ appId, execIds }: GetLocalDirsForExecutors): Uint8Array {
+    const { mergeManager, registry } = this.#options;
+    const localDirsByExec = new Map<string, readonly string[]>();
+    for (const execId of execIds) {
+      if (localDirsByExec.has(execId)) {
+        const text = `duplicate element: ${execId}`;
+        throw serviceFailure("BLOCK_IDS_INVALID", JAVA.illegalArgument, text);
+      }
+      const isMerger = execId === SHUFFLE_MERGER_EXECUTOR_ID;
+      const dirs = isMerger
+        ? mergeManager.mergedBlockDirs(appId)
+        : registry.get(appId, execId).localDirs;
+      localDirsByExec.set(execId, dirs);
+    }
+    return encodeBlockTransferMessage({ type: "LocalDirsForExecutors", localDirsByExec });
+  }
+
+  async #diagnose(message: DiagnoseCorruption): Promise<Uint8Array> {
+    const { logger, registry } = this.#options;
+    const { appId, execId, mapId, reduceId, shuffleId } = message;
+    const info = registry.executorsOf(appId).get(execId);
+    if (info === undefined) {
+      // The class under which Spark's service fails here; its text tells nothing.
+      const { message: text } = executorNotRegistered(appId, execId);
+      throw serviceFailure("BLOCK_NOT_FOUND", JAVA.nullPointer, text);
+    }
+    const cause = await diagnoseCorruption(message, info, this.#options);
+    const { diagnosedCorruption } = this.#metrics;
+    diagnosedCorruption.set(cause, (diagnosedCorruption.get(cause) ?? 0) + 1);
+    const block = `shuffle_${shuffleId}_${mapId}_${reduceId}`;
+    logger.warn(`a reader got ${block} of ${appId}, executor ${execId}, corrupt: ${cause}`);
+    return encodeBlockTransferMessage({ type: "CorruptionCause", cause });
+  }
+}
+
+type Answer = Uint8Array | Promise<Uint8Array>;
+
+/** Connections without a client id come from networks where nobody authenticates. */
+function authorise({ clientId }: TransportClient, appId: string): void {
+  if (clientId === null || clientId === appId) return;
+  const text = `Client for ${clientId} not authorized for application ${appId}.`;
+  throw serviceFailure("MESSAGE_UNEXPECTED", JAVA.security, text);
+}
+
+async function timed<T>(timer: { start(): () => void }, work: () => Promise<T>): Promise<T> {
+  const end = timer.start();
+  try {
+    return await work();
+  } finally {
+    end();
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * The external shuffle service: serves the shuffle files that executors leave on this machine, also
+ * when these executors are gone. Speaks the protocol of Spark's own.
+ */
+import {
+  type Logger,
+  nodePlatform,
+  type Platform,
+  type ServerBootstrap,
+  silentLogger,
+  TransportContext,
+  type TransportMetrics,
+  type TransportServer,
+} from "@bm/transport";
+import { ShuffleError } from "../shuffle-error.ts";
+import { ExecutorRegistry } from "./executor-registry.ts";
+import { type ExecutorStore, forgetfulStore } from "./executor-store.ts";
+import { ExternalBlockHandler } from "./external-block-handler.ts";
+import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import { LocalDirsGuard } from "./local-dirs-guard.ts";
+import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
+import { noOpMergeManager } from "./merge/no-op-merge-manager.ts";
+import { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
+import { nodeRealPath, type RealPath } from "./platform/real-path.ts";
+import { ServiceConf } from "./service-conf.ts";
+
+/** Options of {@link ExternalShuffleService}. */
+export interface ExternalShuffleServiceOptions {
+  /** By Spark's names; see SERVICE_KEYS. Default: every default. */
+  readonly conf?: Readonly<Record<string, string>> | undefined;
+  /** Default: `spark.shuffle.service.port`. 0 takes a free one. */
+  readonly port?: number | undefined;
+  /** Address to bind. Default: every interface, as executors on other machines fetch from here. */
+  readonly host?: string | undefined;
+  /** Directories under which executors may write. Default: none, and any directory is accepted. */
+  readonly roots?: readonly string[] | undefined;
+  /** Where registrations are kept; taken over and closed. Default: nowhere. */
+  readonly store?: ExecutorStore | undefined;
+  /** What is done with pushed blocks. Default: they are refused, as outside YARN. */
+  readonly mergeManager?: MergedShuffleFileManager | undefined;
+  /** Run on each accepted connection before anything else: authentication has its place here. */
+  readonly bootstraps?: readonly ServerBootstrap[] | undefined;
+  /** Default: the real machine. */
+  readonly platform?: Platform | undefined;
+  /** Resolves symbolic links. Default: on the real machine. */
+  readonly realPath?: RealPath | undefined;
+  /** Default: says nothing. */
+  readonly logger?: Logger | undefined;
+}
+
+/** What a service is made of, for whoever watches it. */
+export interface ShuffleServiceParts {
+  readonly registry: ExecutorRegistry;
+  readonly resolver: ExternalShuffleBlockResolver;
+  readonly handler: ExternalBlockHandler;
+  readonly transport: TransportMetrics;
+  readonly server: TransportServer;
+}
+
+/** See the file comment. Made by `start`. */
+export class ExternalShuffleService {
+  readonly conf: ServiceConf;
+  readonly metrics: ShuffleServiceMetrics;
+  readonly parts: ShuffleServiceParts;
+  readonly #platform: Platform;
+  readonly #mergeManager: MergedShuffleFileManager;
+  #closing: Promise<void> | null = null;
+
+  private constructor(
+    conf: ServiceConf,
+    metrics: ShuffleServiceMetrics,
+    parts: ShuffleServiceParts,
+    platform: Platform,
+    mergeManager: MergedShuffleFileManager,
+  ) {
+    this.conf = conf;
+    this.metrics = metrics;
+    this.parts = parts;
+    this.#platform = platform;
+    this.#mergeManager = mergeManager;
+  }
+
+  /**
+   * Reads what the store kept, then listens.
+   * @throws ShuffleError OPTION_INVALID for a value that is refused; TransportError OPTION_INVALID,
+   *   BIND_FAILED; what the store throws (rejects). The store is closed then.
+   */
+  static async start(options: ExternalShuffleServiceOptions = {}): Promise<ExternalShuffleService> {
+    const store = options.store ?? forgetfulStore;
+    try {
+      return await startService(options, store, (...parts) => new ExternalShuffleService(...parts));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** The port that is listened on. */
+  get port(): number {
+    return this.parts.server.port;
+  }
+
+  /**
+   * Stops accepting, lets requests in progress be answered for at most `bm.service.drain.timeout`,
+   * then closes connections and the store. Safe to call twice.
+   */
+  close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(options.signal);
+    return this.#closing;
+  }
+
+  /** Closes every connection now, then the store. Safe to call twice. */
+  abort(reason: Error): void {
+    this.parts.server.abort(reason);
+    void this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(signal: AbortSignal | undefined): Promise<void> {
+    const limit = new AbortController();
+    const drainMs = this.conf.durationMs("bm.service.drain.timeout");
+    const timer = this.#platform.clock.setTimer(drainMs, () => limit.abort());
+    signal?.addEventListener("abort", () => limit.abort(), { once: true });
+    if (signal?.aborted) limit.abort();
+    await this.parts.server.close({ signal: limit.signal });
+    timer.cancel();
+    await this.#mergeManager.close();
+    await this.parts.registry.close();
+  }
+}
+
+type Make = (
+  conf: ServiceConf,
+  metrics: ShuffleServiceMetrics,
+  parts: ShuffleServiceParts,
+  platform: Platform,
+  mergeManager: MergedShuffleFileManager,
+) => ExternalShuffleService;
+
+async function startService(
+  options: ExternalShuffleServiceOptions,
+  store: ExecutorStore,
+  make: Make,
+): Promise<ExternalShuffleService> {
+  const { logger = silentLogger, mergeManager = noOpMergeManager } = options;
+  const platform = options.platform ?? nodePlatform();
+  const conf = new ServiceConf(options.conf);
+  conf.check();
+  refuseSecurity(conf, options.bootstraps ?? []);
+  const metrics = new ShuffleServiceMetrics(platform.clock);
+  const executorsMax = conf.count("bm.service.registeredExecutors.max");
+  const registry = await ExecutorRegistry.open({ store, executorsMax });
+  const guard = new LocalDirsGuard({
+    roots: options.roots ?? [],
+    realPath: options.realPath ?? nodeRealPath,
+    verifyAtRead: conf.boolean("spark.shuffle.service.verifyBlockPathsAtRead"),
+  });
+  const { files, random } = platform;
+  const resolver = new ExternalShuffleBlockResolver({
+    files,
+    registry,
+    guard,
+    indexCacheBytesMax: conf.bytes("spark.shuffle.service.index.cache.size"),
+    lookupsMax: conf.count("bm.service.lookups.max"),
+  });
+  const handler = new ExternalBlockHandler({
+    files,
+    random,
+    logger,
+    registry,
+    guard,
+    resolver,
+    mergeManager,
+    metrics,
+    openReferenceBytesMax: conf.bytes("bm.service.openReferences.size"),
+  });
+  const context = new TransportContext({
+    conf: conf.transport,
+    rpcHandler: handler,
+    platform,
+    logger,
+    closeIdleConnections: true,
+  });
+  const port = options.port ?? conf.count("spark.shuffle.service.port");
+  const { bootstraps, host } = options;
+  const server = await context.createServer({ host, port, bootstraps });
+  const parts = { registry, resolver, handler, transport: context.metrics, server };
+  return make(conf, metrics, parts, platform, mergeManager);
+}
+
+/** Serving in clear what was to be protected would be worse than not serving. */
+function refuseSecurity(conf: ServiceConf, bootstraps: readonly ServerBootstrap[]): void {
+  if (conf.boolean("spark.authenticate") && bootstraps.length === 0) {
+    const text =
+      "spark.authenticate=true: authentication is not built yet, and nothing is served in clear instead";
+    throw new ShuffleError("OPTION_INVALID", text);
+  }
+  if (conf.transport.sslRpcEnabled) {
+    const text =
+      "spark.ssl.rpc.enabled=true: TLS is not built yet, and nothing is served in clear instead";
+    throw new ShuffleError("OPTION_INVALID", text);
+  }
+}

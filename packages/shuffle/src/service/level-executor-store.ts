@@ -1,0 +1,180 @@
+/**
+ * Registrations in a LevelDB. A database that cannot be read is set aside under another name, so that
+ * the service starts and the evidence stays.
+ */
+import type { Files, Logger } from "@bm/transport";
+import type { ClassicLevel } from "classic-level";
+import { ShuffleError } from "../shuffle-error.ts";
+import type { ExecutorChange, ExecutorStore, RegisteredExecutor } from "./executor-store.ts";
+import {
+  EXECUTOR_KEY_PREFIX,
+  executorKey,
+  executorValue,
+  readExecutorRow,
+  readVersion,
+  VERSION,
+  VERSION_KEY,
+} from "./recovery-rows.ts";
+
+/** Options of {@link LevelExecutorStore}. */
+export interface LevelExecutorStoreOptions {
+  /** Folder of the database; made when missing. */
+  readonly path: string;
+  /** Finds another name for a damaged database. */
+  readonly files: Files;
+  readonly logger: Logger;
+}
+
+type Database = ClassicLevel;
+
+const ROWS_PER_READ = 4096;
+/** Behind every key with the prefix. */
+const EXECUTOR_KEYS_END = `${EXECUTOR_KEY_PREFIX}\u{10ffff}`;
+
+/** See the file comment. */
+export class LevelExecutorStore implements ExecutorStore {
+  readonly description: string;
+  readonly #options: LevelExecutorStoreOptions;
+  #database: Database;
+
+  private constructor(options: LevelExecutorStoreOptions, database: Database) {
+    this.#options = options;
+    this.#database = database;
+    this.description = options.path;
+  }
+
+  /**
+   * @throws ShuffleError OPTION_INVALID when another process uses the database, when it is of a newer
+   *   version, or cannot be made (rejects).
+   */
+  static async open(options: LevelExecutorStoreOptions): Promise<LevelExecutorStore> {
+    try {
+      return new LevelExecutorStore(options, await openDatabase(options.path));
+    } catch (error) {
+      if (!isDamage(error)) throw cannotOpen(options.path, error);
+      await setAside(options, error);
+      return new LevelExecutorStore(options, await openDatabase(options.path));
+    }
+  }
+
+  async load(visit: (executor: RegisteredExecutor) => void): Promise<void> {
+    try {
+      await this.#load(visit);
+    } catch (error) {
+      if (error instanceof ShuffleError) throw error;
+      await this.#database.close();
+      await setAside(this.#options, error);
+      this.#database = await openDatabase(this.#options.path);
+    }
+  }
+
+  async write(changes: readonly ExecutorChange[]): Promise<void> {
+    const rows = changes.map((change) => {
+      const key = executorKey(change.appId, change.execId);
+      if (change.kind === "remove") return { type: "del" as const, key };
+      return { type: "put" as const, key, value: executorValue(change.info) };
+    });
+    await this.#database.batch(rows, { sync: true });
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+
+  async #load(visit: (executor: RegisteredExecutor) => void): Promise<void> {
+    const { logger, path } = this.#options;
+    let damaged = 0;
+    for await (const [key, value] of rowsOf(this.#database)) {
+      const executor = readExecutorRow(key, value);
+      if (executor === null) damaged += 1;
+      else visit(executor);
+    }
+    if (damaged > 0) logger.error(`${path}: ${damaged} rows cannot be read and are ignored`);
+  }
+}
+
+async function* rowsOf(database: Database): AsyncGenerator<[string, string], void, void> {
+  const iterator = database.iterator({ gte: EXECUTOR_KEY_PREFIX, lt: EXECUTOR_KEYS_END });
+  try {
+    for (;;) {
+      const rows = await iterator.nextv(ROWS_PER_READ);
+      if (rows.length === 0) return;
+      yield* rows;
+    }
+  } finally {
+    await iterator.close();
+  }
+}
+
+async function openDatabase(path: string): Promise<Database> {
+  // Loaded here: most users of this package have no use for a database.
+  const level = await import("classic-level");
+  const database: Database = new level.ClassicLevel(path, {
+    keyEncoding: "utf8",
+    valueEncoding: "utf8",
+  });
+  await database.open();
+  try {
+    await checkVersion(database, path);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return database;
+}
+
+async function checkVersion(database: Database, path: string): Promise<void> {
+  const text = await database.get(VERSION_KEY);
+  const version = text === undefined ? VERSION : readVersion(text);
+  if (version !== null && version.major !== VERSION.major) {
+    const found = `StoreVersion[${version.major}.${version.minor}]`;
+    const own = `StoreVersion[${VERSION.major}.${VERSION.minor}]`;
+    const detail = `cannot read state DB with version ${found}, incompatible with current version ${own}`;
+    throw new ShuffleError("OPTION_INVALID", `${path}: ${detail}`);
+  }
+  const isCurrent = text !== undefined && version?.minor === VERSION.minor;
+  if (!isCurrent) await database.put(VERSION_KEY, JSON.stringify(VERSION), { sync: true });
+}
+
+async function setAside(
+  { files, logger, path }: LevelExecutorStoreOptions,
+  cause: unknown,
+): Promise<void> {
+  for (let number = 1; ; number += 1) {
+    const aside = `${path}.damaged-${number}`;
+    if ((await files.stat(aside)) !== null) continue;
+    await files.rename(path, aside);
+    logger.error(
+      `the recovery database ${path} is damaged (${detailOf(cause)}); it was set aside as ${aside} ` +
+        "and a new one is begun: executors that registered before are unknown",
+    );
+    return;
+  }
+}
+
+function isDamage(error: unknown): boolean {
+  if (error instanceof ShuffleError) return false;
+  return (
+    !causesOf(error).some(({ code }) => code === "LEVEL_LOCKED") &&
+    /corrupt|not a directory|CURRENT|MANIFEST|missing/i.test(detailOf(error))
+  );
+}
+
+function cannotOpen(path: string, cause: unknown): ShuffleError {
+  if (cause instanceof ShuffleError) return cause;
+  const isLocked = causesOf(cause).some(({ code }) => code === "LEVEL_LOCKED");
+  const why = isLocked ? "another process uses it" : detailOf(cause);
+  return new ShuffleError("OPTION_INVALID", `the recovery database ${path}: ${why}`, { cause });
+}
+
+function detailOf(error: unknown): string {
+  return causesOf(error)
+    .map(({ message }) => message)
+    .join(": ");
+}
+
+function causesOf(error: unknown): { readonly code?: unknown; readonly message: string }[] {
+  const causes: Error[] = [];
+  for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause);
+  return causes;
+}

@@ -1,0 +1,102 @@
+/** Chunks of merged partitions that a request asks for. */
+import type { ChunkSource } from "@bm/transport";
+import type { FetchShuffleBlockChunks, OpenBlocks } from "../../protocol/block-transfer-message.ts";
+import type { ShuffleError } from "../../shuffle-error.ts";
+import type { ShuffleServiceMetrics } from "../metrics/shuffle-service-metrics.ts";
+import { JAVA, serviceFailure } from "../service-failure.ts";
+import type { MergedShuffleFileManager } from "./merged-shuffle-file-manager.ts";
+
+/** Numbers of a request's chunks; the i-th elements of the two arrays belong together. */
+export interface OpenedMergedChunks {
+  readonly shuffleId: number;
+  readonly shuffleMergeId: number;
+  readonly reduceIds: Int32Array;
+  readonly chunkIds: Int32Array;
+}
+
+/** Where the chunks are found and counted. */
+export interface MergedChunksOptions {
+  readonly appId: string;
+  readonly mergeManager: MergedShuffleFileManager;
+  readonly metrics: ShuffleServiceMetrics;
+}
+
+/** True when the first name is that of a merged chunk: it decides for all others. */
+export function namesMergedChunks(names: readonly string[]): boolean {
+  return names[0]?.startsWith("shuffleChunk_") ?? false;
+}
+
+/** @throws ShuffleError BLOCK_IDS_INVALID for names that do not belong together. */
+export function openedMergedChunks(
+  message: FetchShuffleBlockChunks | OpenBlocks,
+): OpenedMergedChunks {
+  if (message.type === "OpenBlocks") return namedChunks(message.blockIds);
+  const { chunkIds, reduceIds, shuffleId, shuffleMergeId } = message;
+  return {
+    shuffleId,
+    shuffleMergeId,
+    reduceIds: Int32Array.from(reduceIds.flatMap((id, at) => chunkIds[at]?.map(() => id) ?? [])),
+    chunkIds: Int32Array.from(chunkIds.flat()),
+  };
+}
+
+/** A source of these chunks, each found when it is asked for. */
+export function mergedChunks(
+  chunks: OpenedMergedChunks,
+  options: MergedChunksOptions,
+): ChunkSource {
+  const { appId, mergeManager, metrics } = options;
+  const { chunkIds, reduceIds, shuffleId, shuffleMergeId } = chunks;
+  return {
+    count: chunkIds.length,
+    open: async (index) => {
+      const reduceId = reduceIds[index] ?? 0;
+      const chunkId = chunkIds[index] ?? 0;
+      const query = { appId, shuffleId, shuffleMergeId, reduceId, chunkId };
+      const body = await mergeManager.mergedBlockData(query);
+      metrics.blockTransferRateBytes.mark(body.size);
+      return body;
+    },
+  };
+}
+
+const CHUNK_NAME = /^shuffleChunk_([0-9]{1,10})_([0-9]{1,10})_([0-9]{1,10})_([0-9]{1,10})_*$/;
+
+function namedChunks(names: readonly string[]): OpenedMergedChunks {
+  const reduceIds = new Int32Array(names.length);
+  const chunkIds = new Int32Array(names.length);
+  let first: { readonly shuffleId: number; readonly shuffleMergeId: number } | null = null;
+  for (const [index, name] of names.entries()) {
+    const [shuffleId, shuffleMergeId, reduceId, chunkId] = numbersOf(name);
+    first ??= { shuffleId, shuffleMergeId };
+    if (shuffleId !== first.shuffleId || shuffleMergeId !== first.shuffleMergeId) {
+      throw invalid(
+        `Expected shuffleId = ${first.shuffleId} and shuffleMergeId = ${first.shuffleMergeId} but got ${name}`,
+      );
+    }
+    reduceIds[index] = reduceId;
+    chunkIds[index] = chunkId;
+  }
+  return {
+    shuffleId: first?.shuffleId ?? 0,
+    shuffleMergeId: first?.shuffleMergeId ?? 0,
+    reduceIds,
+    chunkIds,
+  };
+}
+
+function numbersOf(name: string): readonly [number, number, number, number] {
+  const match = CHUNK_NAME.exec(name);
+  if (match === null) throw invalid(`Unexpected shuffle chunk id format: ${name}`);
+  const [a = 0, b = 0, c = 0, d = 0] = match.slice(1).map(Number);
+  for (const [index, value] of [a, b, c, d].entries()) {
+    if (value === (value | 0)) continue;
+    const text = `For input string: "${match[index + 1]}"`;
+    throw serviceFailure("BLOCK_IDS_INVALID", JAVA.numberFormat, text);
+  }
+  return [a, b, c, d];
+}
+
+function invalid(text: string): ShuffleError {
+  return serviceFailure("BLOCK_IDS_INVALID", JAVA.illegalArgument, text);
+}

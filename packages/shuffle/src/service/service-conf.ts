@@ -1,0 +1,159 @@
+/** The keys that a shuffle service reads beside those of its transport. */
+import { parseByteSize, parseDurationMs, TransportConf } from "@bm/transport";
+import { ShuffleError } from "../shuffle-error.ts";
+
+/** One key with its default. */
+export interface ServiceKey {
+  readonly name: string;
+  readonly type: "boolean" | "bytes" | "count" | "duration" | "text";
+  readonly default: string;
+  readonly doc: string;
+}
+
+/** Spark's own keys and, beginning with `bm.`, ours. */
+export const SERVICE_KEYS: readonly ServiceKey[] = [
+  key("spark.shuffle.service.port", "count", "7337", "Port to listen on; 0 takes a free one."),
+  key("spark.shuffle.service.db.enabled", "boolean", "true", "Keep registrations in a database."),
+  key(
+    "spark.shuffle.service.fetch.rdd.enabled",
+    "boolean",
+    "false",
+    "Keep blocks of RDDs when the files of a finished executor are cleaned.",
+  ),
+  key(
+    "spark.shuffle.service.index.cache.size",
+    "bytes",
+    "100m",
+    "Memory for the indexes of map outputs.",
+  ),
+  key(
+    "spark.shuffle.service.verifyBlockPathsAtRead",
+    "boolean",
+    "true",
+    "Follow no symbolic link out of the directories of an executor.",
+  ),
+  key("spark.local.dir", "text", "", "Directories, separated by commas, if none are given."),
+  key("spark.authenticate", "boolean", "false", "Refused: authentication is not built yet."),
+  key(
+    "bm.service.registeredExecutors.max",
+    "count",
+    "1000000",
+    "Executors that may be registered at once.",
+  ),
+  key(
+    "bm.service.openReferences.size",
+    "bytes",
+    "256m",
+    "Memory for blocks that were opened and not fetched yet.",
+  ),
+  key(
+    "bm.service.lookups.max",
+    "count",
+    "64",
+    "Lookups on disk at once; half for one application.",
+  ),
+  key(
+    "bm.service.drain.timeout",
+    "duration",
+    "10s",
+    "How long a stop waits for what runs; the transport ends it after 10 s at the latest.",
+  ),
+  key("bm.service.expiry.interval", "duration", "300s", "Between two searches for the expired."),
+  key(
+    "bm.service.expiry.grace",
+    "duration",
+    "600s",
+    "How long the directories of an executor must be gone before it is forgotten.",
+  ),
+];
+
+const KEYS_BY_NAME: ReadonlyMap<string, ServiceKey> = new Map(
+  SERVICE_KEYS.map((entry) => [entry.name, entry]),
+);
+
+/** Reads the keys of {@link SERVICE_KEYS}, and through `transport` those of the transport. */
+export class ServiceConf {
+  readonly transport: TransportConf;
+  readonly #values: Readonly<Record<string, string>>;
+
+  /** @throws ShuffleError OPTION_INVALID for an unknown key of ours. */
+  constructor(values: Readonly<Record<string, string>> = {}) {
+    this.#values = { ...values };
+    this.transport = new TransportConf("shuffle", values);
+    for (const name of Object.keys(values)) checkName(name);
+  }
+
+  /** @throws ShuffleError OPTION_INVALID, TransportError OPTION_INVALID for the first bad value. */
+  check(): void {
+    this.transport.check();
+    for (const { name, type } of SERVICE_KEYS) {
+      if (type === "bytes") this.bytes(name);
+      if (type === "count") this.count(name);
+      if (type === "duration") this.durationMs(name);
+    }
+  }
+
+  boolean(name: string): boolean {
+    return this.text(name).trim().toLowerCase() === "true";
+  }
+
+  /** @throws ShuffleError OPTION_INVALID. */
+  bytes(name: string): number {
+    return this.#parse(name, parseByteSize);
+  }
+
+  /** Milliseconds; a number without unit is seconds. @throws ShuffleError OPTION_INVALID. */
+  durationMs(name: string): number {
+    return this.#parse(name, (text) => parseDurationMs(text, "s"));
+  }
+
+  /** @throws ShuffleError OPTION_INVALID. */
+  count(name: string): number {
+    return this.#parse(name, (text) => {
+      if (/^[0-9]{1,15}$/.test(text)) return Number(text);
+      throw new Error("a whole number is needed");
+    });
+  }
+
+  /** As written, or the default. */
+  text(name: string): string {
+    return this.#values[name] ?? KEYS_BY_NAME.get(name)?.default ?? "";
+  }
+
+  #parse(name: string, parse: (text: string) => number): number {
+    const text = this.text(name);
+    try {
+      return parse(text);
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      throw new ShuffleError("OPTION_INVALID", `${name}=${text}: ${detail}`, { cause });
+    }
+  }
+}
+
+function key(
+  name: string,
+  type: ServiceKey["type"],
+  defaultValue: string,
+  doc: string,
+): ServiceKey {
+  return { name, type, default: defaultValue, doc };
+}
+
+/** Unknown keys of Spark belong to Spark; an unknown one of ours is a slip of the pen. */
+function checkName(name: string): void {
+  if (!name.startsWith("bm.") || KEYS_BY_NAME.has(name)) return;
+  const ours = SERVICE_KEYS.filter((entry) => entry.name.startsWith("bm.")).map(
+    (entry) => entry.name,
+  );
+  const nearest = ours.toSorted((a, b) => sharedLetters(b, name) - sharedLetters(a, name))[0];
+  throw new ShuffleError("OPTION_INVALID", `unknown key ${name}; is ${nearest} meant?`);
+}
+
+function sharedLetters(a: string, b: string): number {
+  let front = 0;
+  while (front < a.length && a[front] === b[front]) front += 1;
+  let back = 0;
+  while (back < a.length - front && a[a.length - 1 - back] === b[b.length - 1 - back]) back += 1;
+  return front + back;
+}
