@@ -1,0 +1,50 @@
+package bm.cluster;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.spark.FetchFailed;
+import org.apache.spark.executor.ShuffleReadMetrics;
+import org.apache.spark.scheduler.SparkListener;
+import org.apache.spark.scheduler.SparkListenerTaskEnd;
+
+/** What Spark's own tasks say that they read, and from where. */
+final class ShuffleCounters extends SparkListener {
+  private long tasks;
+  private long failedTasks;
+  private long fetchFailures;
+  private long mapTasks;
+  private long remoteBytes;
+  private long remoteBlocks;
+  private long localBytes;
+  private long bytesToDisk;
+
+  @Override
+  public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
+    tasks += 1;
+    if (end.reason() instanceof FetchFailed) fetchFailures += 1;
+    if (!end.taskInfo().successful()) failedTasks += 1;
+    if (end.taskType().equals("ShuffleMapTask")) mapTasks += 1;
+    if (end.taskMetrics() == null) return;
+    ShuffleReadMetrics read = end.taskMetrics().shuffleReadMetrics();
+    remoteBytes += read.remoteBytesRead();
+    remoteBlocks += read.remoteBlocksFetched();
+    localBytes += read.localBytesRead();
+    bytesToDisk += read.remoteBytesReadToDisk();
+  }
+
+  synchronized long mapTasks() {
+    return mapTasks;
+  }
+
+  synchronized Map<String, Object> snapshot() {
+    Map<String, Object> values = new LinkedHashMap<>();
+    values.put("tasks", tasks);
+    values.put("failedTasks", failedTasks);
+    values.put("fetchFailures", fetchFailures);
+    values.put("remoteBytes", remoteBytes);
+    values.put("remoteBlocks", remoteBlocks);
+    values.put("localBytes", localBytes);
+    values.put("bytesToDisk", bytesToDisk);
+    return values;
+  }
+}
