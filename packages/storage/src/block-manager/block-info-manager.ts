@@ -1,8 +1,11 @@
 /**
  * What blocks there are, and who may touch them: any number of readers, or one writer, per block.
- * Whoever comes too early waits, in order of arrival.
+ *
+ * A reader waits for the writer alone, not for writers that wait: whoever reads a block may have to
+ * read it once more before the first reading is over.
  */
 import type { BlockId, StorageLevel } from "@bm/block";
+import { StorageError } from "../storage-error.ts";
 
 /** What is known of a block besides its bytes. */
 export interface BlockInfo {
@@ -17,16 +20,23 @@ export interface BlockInfo {
 /** Gives a lock back. Safe to call twice. */
 export type Unlock = () => void;
 
+interface Waiting {
+  readonly isWriter: boolean;
+  readonly begin: () => void;
+  readonly fail: (error: StorageError) => void;
+}
+
 interface Lock {
   readers: number;
   isWriting: boolean;
-  readonly waiting: { readonly isWriter: boolean; readonly begin: () => void }[];
+  waiting: Waiting[];
 }
 
 /** See the file comment. */
 export class BlockInfoManager {
   readonly #infos = new Map<string, BlockInfo>();
   readonly #locks = new Map<string, Lock>();
+  #isClosed = false;
 
   /** Blocks that are known. */
   get infos(): readonly BlockInfo[] {
@@ -48,8 +58,13 @@ export class BlockInfoManager {
     this.#infos.delete(id.name);
   }
 
-  clear(): void {
-    this.#infos.clear();
+  /** Whoever waits is told CLOSED, and whoever comes later; locks that are held stay. */
+  close(): void {
+    this.#isClosed = true;
+    for (const lock of this.#locks.values()) {
+      for (const { fail } of lock.waiting) fail(closed());
+      lock.waiting = [];
+    }
   }
 
   /** Somebody reads or writes the block, or waits to. */
@@ -57,12 +72,12 @@ export class BlockInfoManager {
     return this.#locks.has(id.name);
   }
 
-  /** Waits until nobody writes the block. */
+  /** Waits until nobody writes the block. @throws StorageError CLOSED (rejects). */
   lockForReading(id: BlockId): Promise<Unlock> {
     return this.#lock(id.name, false);
   }
 
-  /** Waits until nobody reads or writes the block. */
+  /** Waits until nobody reads or writes the block. @throws StorageError CLOSED (rejects). */
   lockForWriting(id: BlockId): Promise<Unlock> {
     return this.#lock(id.name, true);
   }
@@ -74,13 +89,12 @@ export class BlockInfoManager {
   }
 
   async #lock(name: string, isWriter: boolean): Promise<Unlock> {
+    if (this.#isClosed) throw closed();
     const lock = this.#lockOf(name);
-    if (lock.waiting.length > 0 || !mayBegin(lock, isWriter)) {
-      // What lets it begin also takes the lock for it, so that nobody comes in between.
-      await new Promise<void>((begin) => void lock.waiting.push({ isWriter, begin }));
-      return this.#unlockOnce(name, lock, isWriter);
-    }
-    return this.#begin(name, lock, isWriter);
+    if (mayBegin(lock, isWriter)) return this.#begin(name, lock, isWriter);
+    // What lets it begin also takes the lock for it, so that nobody comes in between.
+    await new Promise<void>((begin, fail) => void lock.waiting.push({ isWriter, begin, fail }));
+    return this.#unlockOnce(name, lock, isWriter);
   }
 
   #begin(name: string, lock: Lock, isWriter: boolean): Unlock {
@@ -100,18 +114,15 @@ export class BlockInfoManager {
   }
 
   #wakeNext(name: string, lock: Lock): void {
-    for (
-      let next = lock.waiting[0];
-      next && mayBegin(lock, next.isWriter);
-      next = lock.waiting[0]
-    ) {
-      lock.waiting.shift();
-      take(lock, next.isWriter);
-      next.begin();
+    const stillWaiting: Waiting[] = [];
+    for (const waiting of lock.waiting) {
+      if (mayBegin(lock, waiting.isWriter)) {
+        take(lock, waiting.isWriter);
+        waiting.begin();
+      } else stillWaiting.push(waiting);
     }
-    if (lock.readers === 0 && !lock.isWriting && lock.waiting.length === 0) {
-      this.#locks.delete(name);
-    }
+    lock.waiting = stillWaiting;
+    if (lock.readers === 0 && !lock.isWriting) this.#locks.delete(name);
   }
 
   #lockOf(name: string): Lock {
@@ -130,4 +141,8 @@ function mayBegin(lock: Lock, isWriter: boolean): boolean {
 function take(lock: Lock, isWriter: boolean): void {
   if (isWriter) lock.isWriting = true;
   else lock.readers += 1;
+}
+
+function closed(): StorageError {
+  return new StorageError("CLOSED", "the block manager is closed");
 }

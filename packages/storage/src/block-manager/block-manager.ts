@@ -110,13 +110,13 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     const served = new LateBlockDataManager();
     try {
       await transfer.init(served);
-      const manager = new BlockManager(options, disk, transfer);
-      served.manager = manager;
-      await manager.#link.register();
-      return manager;
+      served.manager = new BlockManager(options, disk, transfer);
+      await served.manager.#link.register();
+      return served.manager;
     } catch (error) {
-      await transfer.close();
-      await disk.close();
+      // What failed is to be told, not what may fail in clearing up.
+      await served.manager?.close().catch(() => {});
+      await Promise.allSettled([transfer.close(), disk.close()]);
       throw error;
     }
   }
@@ -145,6 +145,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
       diskStore: new DiskStore(files, disk),
       memoryBytesMax,
       report: (id, status) => this.#link.report(id, status),
+      logger,
     });
     const localId = (): BlockManagerId => this.id;
     this.#remote = new RemoteBlocks({ master, transfer, random, logger, localId });
@@ -189,7 +190,8 @@ export class BlockManager implements BlockDataManager, BlockOwner {
   /**
    * Stores a block, takes over `data`, and brings copies to peers as the level asks. A block is never
    * overwritten: one that is there stays as it is. False when there is no room for it.
-   * @throws StorageError LEVEL_INVALID, DISK_FULL, CLOSED; TransportError (rejects).
+   * @throws StorageError LEVEL_INVALID, FILE_NAME_INVALID, DISK_FULL, CLOSED; TransportError
+   *   (rejects).
    */
   async put(
     id: BlockId,
@@ -197,13 +199,17 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     level: StorageLevel,
     options: PutOptions = {},
   ): Promise<boolean> {
-    this.#requireOpen();
-    if (!level.isValid) {
-      throw new StorageError("LEVEL_INVALID", `${id.name} at ${level.toString()}`);
-    }
     const buffer = data instanceof Uint8Array ? new BytesManagedBuffer(data) : data;
+    try {
+      this.#requireOpen();
+      checkLevel(id, level);
+    } catch (error) {
+      buffer.release();
+      throw error;
+    }
     const isStored = await this.#local.put(id, buffer, level, options.tellMaster ?? true);
-    if (isStored && level.replication > 1) await this.#replicate(id, level);
+    // A block with too few copies is stored all the same.
+    if (isStored && level.replication > 1) await this.#replicate(id, level, []);
     return isStored;
   }
 
@@ -246,8 +252,9 @@ export class BlockManager implements BlockDataManager, BlockOwner {
 
   putBlockDataAsStream(id: BlockId, level: StorageLevel): StreamCallbackWithId {
     this.#requireOpen();
-    if (isShuffle(id) || !level.isValid) {
-      throw new StorageError("LEVEL_INVALID", `${id.name} at ${level.toString()} as a stream`);
+    checkLevel(id, level);
+    if (isShuffle(id)) {
+      throw new StorageError("BLOCK_NOT_STORED", `${id.name}: shuffle files are not taken in`);
     }
     const { files } = this.#options.env.platform;
     return new UploadToBlock(id, this.disk, files, async (path, size) => {
@@ -291,10 +298,10 @@ export class BlockManager implements BlockDataManager, BlockOwner {
   }
 
   /** Makes the copies of a block that are missing; a block that is gone needs none. */
-  async replicateBlock({ blockId, maxReplicas }: ReplicationOrder): Promise<boolean> {
+  async replicateBlock({ blockId, replicas, maxReplicas }: ReplicationOrder): Promise<boolean> {
     const info = this.#local.infos.get(blockId);
     if (info === null) return true;
-    return this.#replicate(blockId, info.level.withReplication(maxReplicas));
+    return this.#replicate(blockId, info.level.withReplication(maxReplicas), replicas);
   }
 
   /** Ends serving, and deletes the files. The master finds out by itself. Safe to call twice. */
@@ -313,8 +320,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
       this.#transfer.close({ signal }),
       this.#options.env.stop(this.#endpoint),
     ]);
-    this.#local.infos.clear();
-    this.#local.memoryStore.clear();
+    await this.#local.close();
     await this.disk.close();
     const failures = ended.flatMap((end): unknown[] =>
       end.status === "rejected" ? [end.reason] : [],
@@ -322,8 +328,12 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     if (failures.length > 0) throw new AggregateError(failures, "closing the block manager failed");
   }
 
-  #replicate(id: BlockId, level: StorageLevel): Promise<boolean> {
-    return this.#remote.replicate(id, level, () => this.#local.get(id));
+  #replicate(
+    id: BlockId,
+    level: StorageLevel,
+    holders: readonly BlockManagerId[],
+  ): Promise<boolean> {
+    return this.#remote.replicate(id, level, holders, () => this.#local.get(id));
   }
 
   async #removeAll(isWanted: (id: BlockId) => boolean, tellMaster: boolean): Promise<number> {
@@ -355,6 +365,11 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     if (this.#closing === null) return;
     throw new StorageError("CLOSED", "the block manager is closed");
   }
+}
+
+function checkLevel(id: BlockId, level: StorageLevel): void {
+  if (level.isValid) return;
+  throw new StorageError("LEVEL_INVALID", `${id.name} at ${level.toString()}`);
 }
 
 function createTransfer(options: BlockManagerOptions): NettyBlockTransferService {

@@ -3,11 +3,11 @@
  * here; they are files that the shuffle resolver knows.
  */
 import { type BlockId, type BlockStatus, EMPTY_BLOCK_STATUS, StorageLevel } from "@bm/block";
-import { BytesManagedBuffer, ManagedBuffer } from "@bm/transport";
+import { BytesManagedBuffer, type Logger, ManagedBuffer } from "@bm/transport";
 import type { DiskStore } from "../disk/disk-store.ts";
 import { MemoryStore } from "../memory/memory-store.ts";
 import { StorageError } from "../storage-error.ts";
-import { BlockInfoManager, type Unlock } from "./block-info-manager.ts";
+import { type BlockInfo, BlockInfoManager, type Unlock } from "./block-info-manager.ts";
 
 /** What is told of a block whose place changed. */
 export type BlockReport = (id: BlockId, status: BlockStatus) => Promise<void>;
@@ -18,6 +18,7 @@ export interface LocalBlocksOptions {
   readonly memoryBytesMax: number;
   /** Called after a change, while no lock is held. */
   readonly report: BlockReport;
+  readonly logger: Logger;
 }
 
 /** See the file comment. */
@@ -26,15 +27,25 @@ export class LocalBlocks {
   readonly memoryStore: MemoryStore;
   readonly diskStore: DiskStore;
   readonly #report: BlockReport;
+  readonly #logger: Logger;
+  /** Changes under way. */
+  readonly #changes = new Set<Promise<unknown>>();
+  #bytesRead = 0;
 
   constructor(options: LocalBlocksOptions) {
     this.diskStore = options.diskStore;
     this.#report = options.report;
+    this.#logger = options.logger;
     this.memoryStore = new MemoryStore({
       bytesMax: options.memoryBytesMax,
       onEvict: (id, bytes) => this.#dropFromMemory(id, bytes),
       isEvictable: (id) => !this.infos.isLocked(id),
     });
+  }
+
+  /** Bytes of blocks that were given to readers, here and elsewhere. */
+  get bytesRead(): number {
+    return this.#bytesRead;
   }
 
   /**
@@ -47,32 +58,45 @@ export class LocalBlocks {
     level: StorageLevel,
     tellsMaster: boolean,
   ): Promise<boolean> {
-    const unlock = await this.infos.lockForWriting(id);
-    let isStored = false;
-    try {
-      if (this.infos.get(id) !== null) return true;
-      isStored = await this.#store(id, data, level);
-      if (isStored) this.infos.set({ id, level, tellsMaster, size: data.size });
-    } finally {
-      data.release();
-      unlock();
-    }
-    if (isStored && tellsMaster) await this.#report(id, await this.status(id));
-    return isStored;
+    const outcome = await this.#change(async () => {
+      try {
+        // Asked without a lock: who reads a block may put it without waiting for himself.
+        if (this.infos.get(id) !== null) return "present";
+        return await this.#putNew(id, data, level, tellsMaster);
+      } finally {
+        data.release();
+      }
+    });
+    if (outcome === "new" && tellsMaster) await this.#reportStatus(id);
+    return outcome !== "refused";
   }
 
   /** The bytes of a block; it stays locked for readers until the buffer is released. */
   async get(id: BlockId): Promise<ManagedBuffer | null> {
     const unlock = await this.infos.lockForReading(id);
+    const info = this.infos.get(id);
+    let buffer: ManagedBuffer | null = null;
     try {
-      const buffer = this.infos.get(id) === null ? null : await this.#read(id);
-      if (buffer !== null) return new LockedBuffer(buffer, unlock);
-    } catch (error) {
-      unlock();
-      throw error;
+      buffer = info === null ? null : await this.#read(id);
+    } finally {
+      if (buffer === null) unlock();
     }
-    unlock();
+    if (buffer !== null) {
+      this.#bytesRead += buffer.size;
+      return new LockedBuffer(buffer, unlock);
+    }
+    if (info !== null) await this.#forgetLost(info);
     return null;
+  }
+
+  /**
+   * Lets no change begin and waits for those under way; then the memory is empty. Buffers that were
+   * given out stay readable as long as their files do.
+   */
+  async close(): Promise<void> {
+    this.infos.close();
+    await Promise.allSettled(this.#changes);
+    this.memoryStore.clear();
   }
 
   /** What there is of a block now. */
@@ -97,19 +121,66 @@ export class LocalBlocks {
   }
 
   /** Drops a block from every store; true when it was here. Waits for its readers. */
-  async remove(id: BlockId, tellMaster: boolean): Promise<boolean> {
+  remove(id: BlockId, tellMaster: boolean): Promise<boolean> {
+    return this.#removeIf(id, tellMaster, () => true);
+  }
+
+  async #putNew(
+    id: BlockId,
+    data: ManagedBuffer,
+    level: StorageLevel,
+    tellsMaster: boolean,
+  ): Promise<"new" | "present" | "refused"> {
+    // Judged now, or a block in memory could not be evicted later.
+    if (level.useDisk) this.diskStore.pathOf(id);
     const unlock = await this.infos.lockForWriting(id);
-    const info = this.infos.get(id);
     try {
-      if (info === null) return false;
-      this.memoryStore.remove(id);
-      await this.diskStore.remove(id);
-      this.infos.delete(id);
+      if (this.infos.get(id) !== null) return "present";
+      if (!(await this.#store(id, data, level))) return "refused";
+      this.infos.set({ id, level, tellsMaster, size: data.size });
+      return "new";
     } finally {
       unlock();
     }
-    if (tellMaster && info.tellsMaster) await this.#report(id, EMPTY_BLOCK_STATUS);
-    return true;
+  }
+
+  async #removeIf(
+    id: BlockId,
+    tellMaster: boolean,
+    isMeant: (info: BlockInfo) => boolean,
+  ): Promise<boolean> {
+    const removed = await this.#change(async () => {
+      const unlock = await this.infos.lockForWriting(id);
+      try {
+        const info = this.infos.get(id);
+        if (info === null || !isMeant(info)) return null;
+        this.memoryStore.remove(id);
+        if (info.level.useDisk) await this.diskStore.remove(id);
+        this.infos.delete(id);
+        return info;
+      } finally {
+        unlock();
+      }
+    });
+    if (tellMaster && removed?.tellsMaster) await this.#report(id, EMPTY_BLOCK_STATUS);
+    return removed !== null;
+  }
+
+  /** Of a block whose file is gone or damaged nothing is left to keep. */
+  async #forgetLost(lost: BlockInfo): Promise<void> {
+    this.#logger.error(`${lost.id.name} is lost: its file is missing or damaged`);
+    await this.#removeIf(lost.id, true, (info) => info === lost);
+  }
+
+  /** Reports are no part of a change: the end must not wait for a driver that is gone. */
+  async #change<Result>(work: () => Promise<Result>): Promise<Result> {
+    const change = work();
+    this.#changes.add(change);
+    try {
+      return await change;
+    } finally {
+      this.#changes.delete(change);
+    }
   }
 
   async #store(id: BlockId, data: ManagedBuffer, level: StorageLevel): Promise<boolean> {
@@ -128,7 +199,14 @@ export class LocalBlocks {
 
   async #read(id: BlockId): Promise<ManagedBuffer | null> {
     const bytes = this.memoryStore.get(id);
-    return bytes === null ? this.diskStore.get(id) : new BytesManagedBuffer(bytes);
+    if (bytes !== null) return new BytesManagedBuffer(bytes);
+    try {
+      return await this.diskStore.get(id);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== "BLOCK_DAMAGED") throw error;
+      this.#logger.error(error.message);
+      return null;
+    }
   }
 
   async #dropFromMemory(id: BlockId, bytes: Uint8Array): Promise<() => void> {

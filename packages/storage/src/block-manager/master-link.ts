@@ -75,7 +75,10 @@ export class MasterLink {
     try {
       this.#id = await master.registerBlockManager({ ...registration, isReRegister: true });
     } catch (error) {
-      if (isRefusal(error)) onRefused(error);
+      if (isRefusal(error)) {
+        this.close();
+        onRefused(error);
+      }
       throw error;
     }
     for (const { id, status } of await blocks()) {

@@ -59,33 +59,58 @@ export class RemoteBlocks {
   }
 
   /**
-   * Brings copies of a block to as many peers as its level asks for beyond ours. True when there are
-   * enough in the end; `read` gives the bytes anew for each peer.
+   * Brings copies of a block to as many peers as its level asks for beyond ours and those of
+   * `holders`. True when there are enough in the end; never rejects. `read` gives the bytes anew for
+   * each peer, or null when they are gone.
    */
   async replicate(
     id: BlockId,
     level: StorageLevel,
+    holders: readonly BlockManagerId[],
     read: () => Promise<ManagedBuffer | null>,
   ): Promise<boolean> {
-    const { master, transfer, logger, localId } = this.#options;
-    const peers = this.#shuffled(await master.getPeers(localId()));
-    let missing = level.replication - 1;
+    let missing = level.replication - 1 - holders.length;
     let failures = 0;
-    for (const { host, port, executorId } of peers) {
+    for (const peer of missing > 0 ? await this.#peersBeyond(holders) : []) {
       if (missing === 0 || failures > REPLICATION_FAILURES_MAX) break;
+      if (await this.#copyTo(peer, id, level, read)) missing -= 1;
+      else failures += 1;
+    }
+    if (missing <= 0) return true;
+    this.#options.logger.warn(`${id.name} has ${missing} copies less than ${level.toString()}`);
+    return false;
+  }
+
+  async #peersBeyond(holders: readonly BlockManagerId[]): Promise<BlockManagerId[]> {
+    const { master, logger, localId } = this.#options;
+    const held = new Set(holders.map(({ executorId }) => executorId));
+    try {
+      const peers = await master.getPeers(localId());
+      return this.#shuffled(peers.filter(({ executorId }) => !held.has(executorId)));
+    } catch (error) {
+      logger.warn(`asking for peers: ${String(error)}`);
+      return [];
+    }
+  }
+
+  /** Never rejects: a block with too few copies is stored all the same. */
+  async #copyTo(
+    { host, port, executorId }: BlockManagerId,
+    id: BlockId,
+    level: StorageLevel,
+    read: () => Promise<ManagedBuffer | null>,
+  ): Promise<boolean> {
+    const { transfer, logger } = this.#options;
+    try {
       const data = await read();
       if (data === null) throw new StorageError("BLOCK_NOT_FOUND", `${id.name} is gone`);
-      try {
-        const copyLevel = level.withReplication(1);
-        await transfer.uploadBlock(host, port, executorId, id.name, data, copyLevel);
-        missing -= 1;
-      } catch (error) {
-        failures += 1;
-        logger.warn(`no copy of ${id.name} on ${executorId}: ${String(error)}`);
-      }
+      const copyLevel = level.withReplication(1);
+      await transfer.uploadBlock(host, port, executorId, id.name, data, copyLevel);
+      return true;
+    } catch (error) {
+      logger.warn(`no copy of ${id.name} on ${executorId}: ${String(error)}`);
+      return false;
     }
-    if (missing > 0) logger.warn(`${id.name} has ${missing} copies less than ${level.toString()}`);
-    return missing === 0;
   }
 
   /** Our own host first; within each group in random order, so that readers spread. */

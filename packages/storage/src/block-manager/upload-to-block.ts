@@ -7,7 +7,8 @@ export type KeepUpload = (path: string, size: number) => Promise<void>;
 
 /**
  * Receives a block of any size into a temporary file. Bytes are written in order, one write at a
- * time; the sender is not asked for more while too many wait, because `onWaiting` pauses it.
+ * time. A receiver cannot make its sender wait: what comes faster than the disk takes it waits in
+ * memory.
  */
 export class UploadToBlock implements StreamCallbackWithId {
   readonly id: string;

@@ -36,6 +36,11 @@ export class DiskStore {
     }
   }
 
+  /** Where the file of a block is, or would be. @throws StorageError FILE_NAME_INVALID. */
+  pathOf(id: BlockId): string {
+    return this.#blocks.pathOf(id.name);
+  }
+
   /** Makes a file a block without copying it; it must lie where `tempFileFor` says. */
   async moveFileToBlock(path: string, size: number, id: BlockId): Promise<void> {
     await this.#files.rename(path, await this.#blocks.fileFor(id.name));
@@ -52,7 +57,7 @@ export class DiskStore {
    * @throws StorageError BLOCK_DAMAGED - the file is not as long as what was written (rejects).
    */
   async get(id: BlockId): Promise<ManagedBuffer | null> {
-    const path = this.#blocks.pathOf(id.name);
+    const path = this.pathOf(id);
     const stat = await this.#files.stat(path);
     if (stat === null) return null;
     const size = this.#sizes.get(id.name) ?? stat.bytes;
@@ -67,13 +72,13 @@ export class DiskStore {
   }
 
   async contains(id: BlockId): Promise<boolean> {
-    return (await this.#files.stat(this.#blocks.pathOf(id.name))) !== null;
+    return (await this.#files.stat(this.pathOf(id))) !== null;
   }
 
   /** Deletes a block; true when it was here. */
   remove(id: BlockId): Promise<boolean> {
     this.#sizes.delete(id.name);
-    return this.#files.remove(this.#blocks.pathOf(id.name));
+    return this.#files.remove(this.pathOf(id));
   }
 
   async #write(path: string, data: ManagedBuffer): Promise<void> {
