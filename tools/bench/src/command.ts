@@ -1,0 +1,201 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Place } from "./contenders/contender.ts";
+import { NODE_CONTENDERS } from "./contenders/node-contenders.ts";
+import type { Pace } from "./contest/contest.ts";
+import { HalfProcess } from "./contest/half-process.ts";
+import { clientCommand, type HalfCommand, serverCommand } from "./halves/half-command.ts";
+import { drive, serve } from "./halves/node-halves.ts";
+import { prepareRegionFile } from "./halves/region-file.ts";
+import { benchmarkPage } from "./report/page.ts";
+import { ratioChart } from "./report/ratio-chart.ts";
+import { jsonReport } from "./report/run-report.ts";
+import { textReport } from "./report/text-report.ts";
+import { runBenchmark } from "./run-benchmark.ts";
+import { CONTENDERS, type ContenderName, type Suite } from "./suites/suite.ts";
+import { SUITES } from "./suites/suite-table.ts";
+import type { Outcome } from "./suites/workload.ts";
+
+const DOCS = join(import.meta.dirname, "..", "..", "..", "docs");
+const PAGE = "benchmarks.md";
+const CHART = "benchmarks.svg";
+
+/** Leaves the last suites and the ends of the processes room within two minutes. */
+const QUICK_LIMIT_SECONDS = 100;
+
+interface RunOptions {
+  readonly suite: readonly Suite[];
+  readonly peer: readonly ContenderName[];
+  readonly quick: boolean;
+  readonly rounds?: number;
+  readonly roundSeconds?: number;
+  readonly json: boolean;
+  readonly svg?: string;
+  readonly docs: boolean;
+}
+
+interface ServerOptions extends Place {
+  readonly kind: ContenderName;
+  readonly files?: string;
+  readonly untilInputEnds: boolean;
+}
+
+interface ClientOptions extends Place {
+  readonly kind: ContenderName;
+  readonly suite?: readonly Suite[];
+  readonly roundSeconds: number;
+  readonly driven: boolean;
+}
+
+/** `bench`, `bench server` and `bench client`. */
+export function createCommand(): Command {
+  const program = new Command("bench")
+    // Or its own --suite would swallow that of `bench client`.
+    .enablePositionalOptions()
+    .description("Speed and memory of the transport, beside Spark's own and others, in turns.")
+    .option("--suite <name>", "run this one only; may be repeated", addSuite, [])
+    .option("--peer <name>", "jvm, grpc, net or none; may be repeated; default: all", addPeer, [])
+    .option("--quick", "shorter rounds, three of them: within two minutes", false)
+    .option("--rounds <n>", "rounds of each suite (default: 5)", positive)
+    .option("--round-seconds <s>", "length of a round", positive)
+    .option("--json", "print the result as JSON", false)
+    .option("--svg <file>", "write the chart of the ratios")
+    .option("--docs", `write docs/${PAGE} and docs/${CHART}`, false)
+    .action((options: RunOptions) => runCommand(options));
+  program.addCommand(createServerCommand());
+  program.addCommand(createClientCommand());
+  return program;
+}
+
+function createServerCommand(): Command {
+  return new Command("server")
+    .description("One server of the benchmark's contract, until it is stopped.")
+    .addOption(kindOption())
+    .option("--host <address>", "address to bind", "127.0.0.1")
+    .requiredOption("--port <n>", "0 lets the system choose", portNumber)
+    .option("--files <dir>", "where the file region is or shall be; default: a temporary folder")
+    .addOption(new Option("--until-input-ends").hideHelp().default(false))
+    .action((options: ServerOptions) => serverAction(options));
+}
+
+function createClientCommand(): Command {
+  return new Command("client")
+    .description("One client of the benchmark's contract: runs a suite against any server.")
+    .addOption(kindOption())
+    .requiredOption("--host <address>", "where the server is")
+    .requiredOption("--port <n>", "its port", portNumber)
+    .option("--suite <name>", "what to run", addSuite, [])
+    .option("--round-seconds <s>", "length of the run", positive, 3)
+    .addOption(new Option("--driven", "workloads from standard input").hideHelp().default(false))
+    .action((options: ClientOptions) => clientAction(options));
+}
+
+async function runCommand(options: RunOptions): Promise<void> {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  }
+  const report = await runBenchmark(
+    {
+      suites: options.suite.length > 0 ? options.suite : SUITES,
+      peers: peersOf(options.peer),
+      pace: paceOf(options),
+      limitSeconds: options.quick ? QUICK_LIMIT_SECONDS : null,
+      command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
+      say: (text) => console.error(text),
+    },
+    stop.signal,
+  );
+  console.log(options.json ? jsonReport(report) : textReport(report));
+  if (options.svg !== undefined) writeFileSync(options.svg, ratioChart(report.comparisons));
+  if (!options.docs) return;
+  writeFileSync(join(DOCS, CHART), ratioChart(report.comparisons));
+  writeFileSync(join(DOCS, PAGE), benchmarkPage(report, CHART));
+}
+
+function paceOf({ quick, rounds, roundSeconds }: RunOptions): Pace {
+  return {
+    isQuick: quick,
+    rounds: rounds ?? (quick ? 3 : 5),
+    roundSeconds: roundSeconds ?? (quick ? 0.15 : 0.7),
+    warmUpSeconds: quick ? 0.15 : 0.4,
+  };
+}
+
+async function serverAction(options: ServerOptions): Promise<void> {
+  const isTemporary = options.files === undefined;
+  const directory = options.files ?? mkdtempSync(join(tmpdir(), "bm-bench-"));
+  try {
+    if (options.kind === "jvm") {
+      prepareRegionFile(directory);
+      await runInForeground(await serverCommand("jvm", options, directory));
+    } else {
+      await serve(NODE_CONTENDERS[options.kind], options, directory, options.untilInputEnds);
+    }
+  } finally {
+    if (isTemporary) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function clientAction(options: ClientOptions): Promise<void> {
+  if (options.driven && options.kind !== "jvm") {
+    await drive(NODE_CONTENDERS[options.kind], options);
+    return;
+  }
+  const [half] = await HalfProcess.start(await clientCommand(options.kind, options));
+  try {
+    for (const suite of options.suite ?? []) {
+      const seconds = options.roundSeconds;
+      const workload = { ...suite.load, seconds, serverPid: 0 };
+      if (suite.measure === "throughput") await half.ask({ ...workload, isWarmUp: true });
+      const outcome = await half.ask<Outcome>({ ...workload, isWarmUp: false });
+      console.log(JSON.stringify({ suite: suite.name, ...outcome }));
+    }
+  } finally {
+    await half.stop();
+  }
+}
+
+function runInForeground({ program, args }: HalfCommand): Promise<void> {
+  const child = spawn(program, args, { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once("error", reject).once("exit", () => resolve());
+  });
+}
+
+function kindOption(): Option {
+  return new Option("--kind <name>", "whose half").choices(CONTENDERS).default("ours");
+}
+
+function peersOf(chosen: readonly string[]): readonly ContenderName[] {
+  const all = CONTENDERS.filter((name) => name !== "ours");
+  return chosen.length === 0 ? all : all.filter((name) => chosen.includes(name));
+}
+
+function addSuite(name: string, before: readonly Suite[] = []): readonly Suite[] {
+  const found = SUITES.find((suite) => suite.name === name);
+  if (found !== undefined) return [...before, found];
+  const names = SUITES.map((suite) => suite.name).join(", ");
+  throw new InvalidArgumentError(`There are: ${names}.`);
+}
+
+function addPeer(name: string, before: readonly string[] = []): readonly string[] {
+  if (["jvm", "grpc", "net", "none"].includes(name)) return [...before, name];
+  throw new InvalidArgumentError("There are: jvm, grpc, net, none.");
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (value > 0) return value;
+  throw new InvalidArgumentError("A number above zero is wanted.");
+}
+
+function portNumber(text: string): number {
+  const value = Number(text);
+  if (text !== "" && Number.isInteger(value) && value >= 0 && value <= 65_535) return value;
+  throw new InvalidArgumentError("A port from 0 to 65535 is wanted.");
+}

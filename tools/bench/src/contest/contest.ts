@@ -1,0 +1,112 @@
+/**
+ * Lets the contenders of each suite take turns: A, B, A, B. What disturbs the machine for a while so
+ * disturbs all of them, and a ratio is formed from neighbours in time only.
+ *
+ * Processes live on from suite to suite, because code that is compiled while it runs takes seconds to
+ * become fast; memory suites have processes of their own.
+ */
+import type { ContenderName, Suite } from "../suites/suite.ts";
+import type { Outcome } from "../suites/workload.ts";
+import { ContenderPair } from "./contender-pair.ts";
+
+/** They vary little, and starting the processes takes the most time. */
+const MEMORY_ROUNDS_MAX = 3;
+/** A contender is warm when a slice of warming up was not faster than the one before by this much. */
+const STILL_WARMING = 1.05;
+const WARM_UP_SLICES = { least: 2, most: 5, mostOfNewProcess: 15 } as const;
+
+/** How long and how often. */
+export interface Pace {
+  readonly rounds: number;
+  readonly roundSeconds: number;
+  /** One slice of warming up; there are as many as it takes, within limits. */
+  readonly warmUpSeconds: number;
+  /** Smaller suites. */
+  readonly isQuick: boolean;
+}
+
+/** The rounds of one suite by contender; every list is as long as there were rounds. */
+export interface SuiteResult {
+  readonly suite: Suite;
+  readonly outcomes: Partial<Record<ContenderName, readonly Outcome[]>>;
+}
+
+/** See the file comment. */
+export class Contest {
+  readonly #pace: Pace;
+  readonly #directory: string;
+  readonly #peers: readonly ContenderName[];
+  readonly #living = new Map<ContenderName, ContenderPair>();
+
+  /** @param directory holds the file region. */
+  constructor(pace: Pace, directory: string, peers: readonly ContenderName[]) {
+    this.#pace = pace;
+    this.#directory = directory;
+    this.#peers = ["ours", ...peers];
+  }
+
+  /**
+   * Runs all rounds, or one when time is short. Rejects when a half fails: a benchmark with a wrong
+   * answer has no result.
+   */
+  async run(suite: Suite, isTimeShort = false): Promise<SuiteResult> {
+    const names = this.#peers.filter((name) => suite.contenders.includes(name));
+    const outcomes: Partial<Record<ContenderName, Outcome[]>> = {};
+    if (suite.measure === "memory") await this.close();
+    for (const name of names) {
+      outcomes[name] = [];
+      if (suite.measure !== "memory") await this.#warmUp(name, suite, isTimeShort);
+    }
+    for (let round = 0; round < this.#roundsOf(suite, isTimeShort); round += 1) {
+      if (suite.measure === "memory" && round > 0) await this.close();
+      for (const name of names) {
+        const pair = await this.#pairOf(name);
+        outcomes[name]?.push(await pair.perform(this.#workload(suite, false)));
+      }
+    }
+    return { suite, outcomes };
+  }
+
+  /** Ends every process that was started. Safe to call twice. */
+  async close(): Promise<void> {
+    const pairs = [...this.#living.values()];
+    this.#living.clear();
+    await Promise.all(pairs.map((pair) => pair.stop()));
+  }
+
+  async #pairOf(name: ContenderName): Promise<ContenderPair> {
+    const living = this.#living.get(name);
+    if (living !== undefined) return living;
+    const pair = await ContenderPair.start(name, this.#directory);
+    this.#living.set(name, pair);
+    return pair;
+  }
+
+  async #warmUp(name: ContenderName, suite: Suite, isTimeShort: boolean): Promise<void> {
+    const { least, most, mostOfNewProcess } = WARM_UP_SLICES;
+    const isNew = !this.#living.has(name);
+    const pair = await this.#pairOf(name);
+    const slices = isNew ? mostOfNewProcess : isTimeShort ? least : most;
+    let best = 0;
+    for (let slice = 1; slice <= slices; slice += 1) {
+      const { operations, seconds } = await pair.perform(this.#workload(suite, true));
+      const rate = operations / seconds;
+      if (slice >= least && rate < best * STILL_WARMING) break;
+      best = Math.max(best, rate);
+    }
+    pair.forgetPeaks();
+  }
+
+  /** Memory that a process took is not given back at once, so each round has processes of its own. */
+  #roundsOf(suite: Suite, isTimeShort: boolean): number {
+    if (isTimeShort) return 1;
+    if (suite.measure !== "memory") return this.#pace.rounds;
+    return this.#pace.isQuick ? 1 : Math.min(this.#pace.rounds, MEMORY_ROUNDS_MAX);
+  }
+
+  #workload(suite: Suite, isWarmUp: boolean): Parameters<ContenderPair["perform"]>[0] {
+    const { isQuick, roundSeconds, warmUpSeconds } = this.#pace;
+    const load = isQuick ? { ...suite.load, ...suite.quick } : suite.load;
+    return { ...load, isWarmUp, seconds: isWarmUp ? warmUpSeconds : roundSeconds };
+  }
+}

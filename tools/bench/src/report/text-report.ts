@@ -1,0 +1,12 @@
+import { machineText } from "./machine.ts";
+import type { RunReport } from "./run-report.ts";
+import { tablesOf, textTable } from "./tables.ts";
+
+/** For people at a terminal. */
+export function textReport(report: RunReport): string {
+  const tables = tablesOf(report.comparisons).map((table) => textTable(table));
+  return [machineText(report.machine), ...tables, RATIO_NOTE].join("\n\n");
+}
+
+const RATIO_NOTE =
+  "Ratios are medians over the rounds with [least-most]. Compare ratios between runs, never the rest.";
