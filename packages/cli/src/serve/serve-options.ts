@@ -37,7 +37,10 @@ export interface ServePlan {
 /** Spark's name for its own, so that a service takes over where another one stopped. */
 const DATABASE_NAME = "registeredExecutors.ldb";
 
-/** @throws CliError; ShuffleError, TransportError OPTION_INVALID for a bad value (rejects). */
+/**
+ * Puts flags, environment and conf file together.
+ * @throws CliError; ShuffleError, TransportError OPTION_INVALID for a bad value (rejects).
+ */
 export async function planService(
   flags: ServeFlags,
   files: Files,

@@ -25,6 +25,7 @@ export interface CorruptionDiagnosis {
 }
 
 /**
+ * Finds the cause; see the file comment.
  * @throws ShuffleError BLOCK_NOT_FOUND, INDEX_INVALID when the block itself cannot be located
  *   (rejects); whatever goes wrong later is UNKNOWN_ISSUE.
  */

@@ -57,15 +57,18 @@ export class LevelExecutorStore implements ExecutorStore {
     }
   }
 
+  /** What can still be read of a database that turns out to be damaged is carried over. */
   async load(visit: (executor: RegisteredExecutor) => void): Promise<void> {
+    const executors: RegisteredExecutor[] = [];
     try {
-      await this.#load(visit);
+      await this.#read(executors);
     } catch (error) {
-      if (error instanceof ShuffleError) throw error;
       await this.#database.close();
       await setAside(this.#options, error);
       this.#database = await openDatabase(this.#options.path);
+      await this.write(executors.map((executor) => ({ kind: "put", ...executor })));
     }
+    for (const executor of executors) visit(executor);
   }
 
   async write(changes: readonly ExecutorChange[]): Promise<void> {
@@ -81,13 +84,13 @@ export class LevelExecutorStore implements ExecutorStore {
     await this.#database.close();
   }
 
-  async #load(visit: (executor: RegisteredExecutor) => void): Promise<void> {
+  async #read(executors: RegisteredExecutor[]): Promise<void> {
     const { logger, path } = this.#options;
     let damaged = 0;
     for await (const [key, value] of rowsOf(this.#database)) {
       const executor = readExecutorRow(key, value);
       if (executor === null) damaged += 1;
-      else visit(executor);
+      else executors.push(executor);
     }
     if (damaged > 0) logger.error(`${path}: ${damaged} rows cannot be read and are ignored`);
   }
@@ -146,24 +149,29 @@ async function setAside(
     await files.rename(path, aside);
     logger.error(
       `the recovery database ${path} is damaged (${detailOf(cause)}); it was set aside as ${aside} ` +
-        "and a new one is begun: executors that registered before are unknown",
+        "and a new one is begun: executors that could not be read are unknown",
     );
     return;
   }
 }
 
+/** Failures that another try, or an operator, can mend: the database itself may be sound. */
+const SURROUNDINGS =
+  /permission denied|not permitted|no space|quota|read-only|too many open files|EACCES|EPERM|ENOSPC|EDQUOT|EROFS|EMFILE|ENFILE|ENOENT/i;
+
 function isDamage(error: unknown): boolean {
-  if (error instanceof ShuffleError) return false;
   return (
-    !causesOf(error).some(({ code }) => code === "LEVEL_LOCKED") &&
-    /corrupt|not a directory|CURRENT|MANIFEST|missing/i.test(detailOf(error))
+    !(error instanceof ShuffleError) && !isLocked(error) && !SURROUNDINGS.test(detailOf(error))
   );
+}
+
+function isLocked(error: unknown): boolean {
+  return causesOf(error).some(({ code }) => code === "LEVEL_LOCKED");
 }
 
 function cannotOpen(path: string, cause: unknown): ShuffleError {
   if (cause instanceof ShuffleError) return cause;
-  const isLocked = causesOf(cause).some(({ code }) => code === "LEVEL_LOCKED");
-  const why = isLocked ? "another process uses it" : detailOf(cause);
+  const why = isLocked(cause) ? "another process uses it" : detailOf(cause);
   return new ShuffleError("OPTION_INVALID", `the recovery database ${path}: ${why}`, { cause });
 }
 

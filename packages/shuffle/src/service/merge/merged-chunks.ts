@@ -26,7 +26,10 @@ export function namesMergedChunks(names: readonly string[]): boolean {
   return names[0]?.startsWith("shuffleChunk_") ?? false;
 }
 
-/** @throws ShuffleError BLOCK_IDS_INVALID for names that do not belong together. */
+/**
+ * The chunks that a message asks for, in order.
+ * @throws ShuffleError BLOCK_IDS_INVALID for names that do not belong together.
+ */
 export function openedMergedChunks(
   message: FetchShuffleBlockChunks | OpenBlocks,
 ): OpenedMergedChunks {
