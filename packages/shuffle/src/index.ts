@@ -1,10 +1,18 @@
 /** Block transfer between executors and shuffle files, wire compatible with Spark. See README.md. */
+export type { CorruptBlock } from "./client/block-questions.ts";
+export {
+  ExternalShuffleClient,
+  type ExternalShuffleClientOptions,
+  type MergedPartition,
+} from "./client/external-shuffle-client.ts";
+export { DownloadFiles, type DownloadFilesOptions } from "./download/download-files.ts";
 export {
   type BlockFetchClient,
   BlockFetcherIterator,
   type BlockFetcherIteratorOptions,
   type FetchedBlock,
 } from "./fetch/block-fetcher-iterator.ts";
+export type { FetchOptions } from "./fetch/block-fetches.ts";
 export type { BlockFetchingListener } from "./fetch/block-fetching-listener.ts";
 export type { BlocksWanted } from "./fetch/blocks-request.ts";
 export type { BlocksByLocation, BlockToFetch } from "./fetch/fetch-requests.ts";
@@ -66,6 +74,11 @@ export {
   type ScalaVersion,
   type UploadMetadata,
 } from "./protocol/upload-metadata.ts";
+export type { BlockPushingListener } from "./push/block-pushing-listener.ts";
+export {
+  OneForOneBlockPusher,
+  type OneForOneBlockPusherOptions,
+} from "./push/one-for-one-block-pusher.ts";
 export type { BlockDataManager } from "./server/block-data-manager.ts";
 export {
   NettyBlockRpcServer,
@@ -98,7 +111,6 @@ export {
   type ShuffleErrorOptions,
 } from "./shuffle-error.ts";
 export {
-  type FetchOptions,
   NettyBlockTransferService,
   type NettyBlockTransferServiceOptions,
 } from "./transfer/netty-block-transfer-service.ts";

@@ -1,4 +1,5 @@
 import type { BlockManagerId } from "@bm/block";
+import type { BlockPushReturnCodeName } from "./protocol/block-transfer-message.ts";
 
 /** Every way in which this package fails. Codes are API; messages are for people and may change. */
 export const SHUFFLE_ERROR_CODES = {
@@ -11,8 +12,12 @@ export const SHUFFLE_ERROR_CODES = {
   BLOCK_NOT_FOUND: "The block is not here.",
   BLOCK_NOT_STORED: "An uploaded block was not kept, mostly for want of space.",
   STREAM_HANDLE_INVALID: "The answer to a request for blocks does not fit the request.",
+  ANSWER_INVALID: "A peer answered with another message than the one that was due.",
   FETCH_FAILED: "A block could not be fetched; `culprit` says which and from where.",
   FETCH_ABORTED: "The caller gave a fetch or an upload up, or the service was closed.",
+  BLOCK_CORRUPT: "A block arrived with other bytes than were written.",
+  REGISTRATION_FAILED: "An executor could not be registered with a shuffle service.",
+  PUSH_REFUSED: "A merger did not take a pushed block; `pushReturnCode` says why.",
   EXECUTOR_DEAD: "The executor that holds the blocks is gone for good.",
   INDEX_INVALID:
     "An index or checksum file is cut short, out of order, or does not fit its data file.",
@@ -41,6 +46,8 @@ export interface ShuffleErrorOptions {
   readonly cause?: unknown;
   /** Set with FETCH_FAILED. */
   readonly culprit?: FetchCulprit;
+  /** Set with PUSH_REFUSED. */
+  readonly pushReturnCode?: Exclude<BlockPushReturnCodeName, "SUCCESS">;
 }
 
 /** What a JVM peer throws for the same failure; the transport sends it before the message. */
@@ -52,6 +59,8 @@ const JAVA_CLASSES: Readonly<Partial<Record<ShuffleErrorCode, string>>> = {
   BLOCK_IDS_INVALID: "java.lang.IllegalArgumentException",
   BLOCK_NOT_FOUND: "org.apache.spark.storage.BlockNotFoundException",
   BLOCK_NOT_STORED: "org.apache.spark.SparkException",
+  PUSH_REFUSED: "org.apache.spark.network.server.BlockPushNonFatalFailure",
+  BLOCK_CORRUPT: "java.io.IOException",
   FETCH_FAILED: "org.apache.spark.shuffle.FetchFailedException",
   EXECUTOR_DEAD: "org.apache.spark.ExecutorDeadException",
   INDEX_INVALID: "java.io.IOException",
@@ -67,11 +76,14 @@ export class ShuffleError extends Error {
   readonly javaClass: string | undefined;
   /** Set with FETCH_FAILED, null otherwise. */
   readonly culprit: FetchCulprit | null;
+  /** Set with PUSH_REFUSED, null otherwise. */
+  readonly pushReturnCode: Exclude<BlockPushReturnCodeName, "SUCCESS"> | null;
 
   constructor(code: ShuffleErrorCode, message: string, options: ShuffleErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.javaClass = JAVA_CLASSES[code];
     this.culprit = options.culprit ?? null;
+    this.pushReturnCode = options.pushReturnCode ?? null;
   }
 }

@@ -65,8 +65,20 @@ function sourceHash(): string {
   return hash.digest("hex").slice(0, 12);
 }
 
-/** What a command of the peer gives back. */
-export type PeerAnswer = Readonly<Record<string, string | number | boolean>>;
+/** What a command of the peer takes and gives back. */
+export type PeerAnswer = Readonly<
+  Record<
+    string,
+    string | number | boolean | readonly string[] | Readonly<Record<string, string | number>>
+  >
+>;
+
+/** Which program to start, and what its first line says beside the configuration. */
+export interface PeerProgram {
+  /** Name of the class in the package `bm.interop`. */
+  readonly main: string;
+  readonly fields: PeerAnswer;
+}
 
 /** Settings that the reflective access of Netty and Spark wants on Java 17. */
 const JVM_FLAGS = [
@@ -94,12 +106,20 @@ export class JvmPeer {
     child.on("error", (error) => this.#fail(error.message));
   }
 
-  /** Starts the peer with its configuration; `file` is the path of the file region. */
-  static async start(conf: Readonly<Record<string, string>>, file: string): Promise<JvmPeer> {
+  /** Starts the transport peer with its configuration; `file` is the path of the file region. */
+  static start(conf: Readonly<Record<string, string>>, file: string): Promise<JvmPeer> {
+    return JvmPeer.startProgram(conf, { main: "TransportPeer", fields: { file } });
+  }
+
+  /** Starts any program that speaks as the transport peer does. */
+  static async startProgram(
+    conf: Readonly<Record<string, string>>,
+    program: PeerProgram,
+  ): Promise<JvmPeer> {
     const classPath = await buildJvmPeer();
-    const main = ["-cp", classPath, "bm.interop.TransportPeer"];
+    const main = ["-cp", classPath, `bm.interop.${program.main}`];
     const peer = new JvmPeer(spawn("java", [...JVM_FLAGS, ...main], { stdio: "pipe" }));
-    peer.#say({ conf, file });
+    peer.#say({ conf, ...program.fields });
     const first = await peer.#first.promise;
     peer.port = Number(first["port"]);
     return peer;
@@ -132,12 +152,12 @@ export class JvmPeer {
   #take(text: string): void {
     // Logging frameworks write to standard output too.
     if (!text.startsWith("{")) return;
-    const line = JSON.parse(text) as PeerAnswer;
+    const line = JSON.parse(text) as PeerAnswer & { readonly error?: string };
     if ("port" in line) this.#first.resolve(line);
     const id = Number(line["id"]);
     const waiting = this.#answers.get(id);
     this.#answers.delete(id);
-    if ("error" in line) waiting?.reject(new Error(String(line["error"])));
+    if (line.error !== undefined) waiting?.reject(new Error(line.error));
     else waiting?.resolve(line);
   }
 

@@ -38,6 +38,8 @@ export interface RetryingBlockFetcherOptions {
   readonly retryWaitMs: number;
   /** Whether a time-out of the authentication is retried. Default: false, as for Spark. */
   readonly retryAuthentication?: boolean | undefined;
+  /** Keeps failures from being retried that would be otherwise. Default: none. */
+  readonly mayRetry?: ((error: Error) => boolean) | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger?: Logger | undefined;
@@ -155,7 +157,7 @@ export class RetryingBlockFetcher {
 
   #mayRetry(error: Error): boolean {
     const cause = retryCauseOf(error);
-    if (cause === null) return false;
+    if (cause === null || this.#options.mayRetry?.(error) === false) return false;
     if (cause === "authentication" && !this.#options.retryAuthentication) return false;
     return this.#retries[cause] < this.#options.maxRetries;
   }

@@ -19,9 +19,10 @@ import {
   TransportContext,
   type TransportServer,
 } from "@bm/transport";
+import { askDiagnosis, askLocalDirs, type CorruptBlock } from "../client/block-questions.ts";
+import { BlockFetches, type FetchOptions } from "../fetch/block-fetches.ts";
 import type { BlockFetchingListener } from "../fetch/block-fetching-listener.ts";
-import { OneForOneBlockFetcher } from "../fetch/one-for-one-block-fetcher.ts";
-import { RetryingBlockFetcher } from "../fetch/retrying-block-fetcher.ts";
+import type { CorruptionCauseName } from "../protocol/block-transfer-message.ts";
 import type { ScalaVersion } from "../protocol/upload-metadata.ts";
 import type { BlockDataManager } from "../server/block-data-manager.ts";
 import { NettyBlockRpcServer } from "../server/netty-block-rpc-server.ts";
@@ -59,11 +60,6 @@ export interface NettyBlockTransferServiceOptions {
   readonly logger?: Logger | undefined;
 }
 
-/** Ends a fetch early. */
-export interface FetchOptions {
-  readonly signal?: AbortSignal | undefined;
-}
-
 const MESSAGE_UPLOAD_BYTES_MAX_DEFAULT = 200 * 1024 * 1024;
 
 interface Peer {
@@ -83,8 +79,7 @@ export class NettyBlockTransferService {
   readonly #options: NettyBlockTransferServiceOptions;
   readonly #platform: Platform;
   readonly #logger: Logger;
-  /** Fetches in progress, and when each is over. */
-  readonly #fetches = new Map<RetryingBlockFetcher, Promise<void>>();
+  readonly #fetches: BlockFetches;
   #running: Running | null = null;
   #isStarted = false;
   #isClosed = false;
@@ -93,6 +88,9 @@ export class NettyBlockTransferService {
     this.#options = options;
     this.#platform = options.platform ?? nodePlatform();
     this.#logger = options.logger ?? silentLogger;
+    const { appId, conf } = options;
+    const [platform, logger] = [this.#platform, this.#logger];
+    this.#fetches = new BlockFetches({ appId, conf, platform, logger });
   }
 
   /** The host that others are to use. */
@@ -151,28 +149,10 @@ export class NettyBlockTransferService {
     options: FetchOptions = {},
   ): Promise<void> {
     const { clients } = this.#use();
-    const { appId, conf } = this.#options;
-    const { useOldFetchProtocol } = conf;
-    const fetcher = new RetryingBlockFetcher({
-      blockIds,
-      listener,
-      start: async (ids, attempt, signal) => {
-        const client = await this.#connect(clients, { host, port, executorId }, signal);
-        const wanted = { appId, execId: executorId, blockIds: ids, useOldFetchProtocol };
-        new OneForOneBlockFetcher({ ...wanted, client, listener: attempt }).start();
-      },
-      maxRetries: conf.maxRetries,
-      retryWaitMs: conf.retryWaitMs,
-      retryAuthentication: conf.saslRetriesEnabled,
-      clock: this.#platform.clock,
-      random: this.#platform.random,
-      logger: this.#logger,
-      signal: options.signal,
-    });
-    const run = fetcher.run();
-    this.#fetches.set(fetcher, run);
-    await run;
-    this.#fetches.delete(fetcher);
+    const peer = { host, port, executorId };
+    const connect = (signal: AbortSignal): Promise<TransportClient> =>
+      this.#connect(clients, peer, signal);
+    await this.#fetches.fetch({ connect, execId: executorId, blockIds, listener }, options);
   }
 
   /**
@@ -193,6 +173,34 @@ export class NettyBlockTransferService {
       };
       this.fetchBlocks(host, port, executorId, [blockId], listener, options).catch(reject);
     });
+  }
+
+  /**
+   * The local directories of another executor, to read its files without the network.
+   * @throws TransportError; ShuffleError ANSWER_INVALID, CLOSED (rejects).
+   */
+  async getHostLocalDirs(
+    host: string,
+    port: number,
+    execIds: readonly string[],
+    options: RequestOptions = {},
+  ): Promise<ReadonlyMap<string, readonly string[]>> {
+    const { signal } = options;
+    const client = await this.#use().clients.createClient(host, port, { signal });
+    return askLocalDirs(client, this.#options.appId, execIds, options);
+  }
+
+  /** Asks an executor why its block arrived corrupt. Never rejects: UNKNOWN_ISSUE at worst. */
+  diagnoseCorruption(
+    host: string,
+    port: number,
+    block: CorruptBlock,
+    options: RequestOptions = {},
+  ): Promise<CorruptionCauseName> {
+    const { signal } = options;
+    const connect = async (): Promise<TransportClient> =>
+      this.#use().clients.createClient(host, port, { signal });
+    return askDiagnosis(connect, this.#options.appId, block, this.#logger, options);
   }
 
   /**
@@ -226,18 +234,18 @@ export class NettyBlockTransferService {
    */
   async close(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
     this.#isClosed = true;
-    this.#abortFetches(new ShuffleError("CLOSED", "the block transfer service was closed"));
+    this.#fetches.abort(new ShuffleError("CLOSED", "the block transfer service was closed"));
     await Promise.all([
       this.#running?.clients.close(options),
       this.#running?.server.close(options),
-      ...this.#fetches.values(),
+      this.#fetches.ended(),
     ]);
   }
 
   /** Closes every connection now. Safe to call twice. */
   abort(reason: Error): void {
     this.#isClosed = true;
-    this.#abortFetches(reason);
+    this.#fetches.abort(reason);
     this.#running?.clients.abort(reason);
     this.#running?.server.abort(reason);
   }
@@ -274,10 +282,6 @@ export class NettyBlockTransferService {
       this.#logger.warn(`asking whether executor ${executorId} is alive: ${String(error)}`);
       return true;
     }
-  }
-
-  #abortFetches(reason: Error): void {
-    for (const fetcher of this.#fetches.keys()) fetcher.abort(reason);
   }
 
   #wasClosed(): boolean {

@@ -1,0 +1,99 @@
+/**
+ * Files into which blocks are fetched that are too large for memory. Each belongs to one block: it is
+ * deleted when that block's buffer is released, and whatever is left when this is closed.
+ */
+import { join } from "node:path";
+import {
+  FileSegmentManagedBuffer,
+  type Files,
+  type Logger,
+  type ManagedBuffer,
+  type Random,
+  silentLogger,
+} from "@bm/transport";
+
+import { DiskBacklog } from "./disk-backlog.ts";
+
+/** What {@link DownloadFiles} needs. */
+export interface DownloadFilesOptions {
+  readonly files: Files;
+  /** Names the files. */
+  readonly random: Random;
+  /** Where they are made; made itself when it is missing. */
+  readonly directory: string;
+  readonly logger?: Logger | undefined;
+}
+
+/** See the file comment. */
+export class DownloadFiles {
+  readonly files: Files;
+  /** What the disk has yet to take, of all downloads. */
+  readonly backlog: DiskBacklog = new DiskBacklog();
+  readonly #options: DownloadFilesOptions;
+  readonly #logger: Logger;
+  readonly #paths = new Set<string>();
+  readonly #removals = new Set<Promise<void>>();
+  #isClosed = false;
+
+  constructor(options: DownloadFilesOptions) {
+    this.files = options.files;
+    this.#options = options;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** Files that are there and not yet released. */
+  get count(): number {
+    return this.#paths.size;
+  }
+
+  /** Names a file for one block; nothing is there yet. @throws TransportError FILE_FAILED (rejects). */
+  async createTempFile(): Promise<string> {
+    const { directory, random } = this.#options;
+    await this.files.makeDirectory(directory);
+    const path = join(directory, `temp_local_${random.uuid()}`);
+    this.#paths.add(path);
+    return path;
+  }
+
+  /** A complete file as the bytes of a block: releasing it deletes the file. */
+  toBuffer(path: string, length: number): ManagedBuffer {
+    // It was complete a moment too late: nobody is there to release it.
+    if (this.#isClosed) this.discard(path);
+    return new DownloadedBlock(this, path, length);
+  }
+
+  /** Deletes a file. Safe to call twice. */
+  discard(path: string): void {
+    if (!this.#paths.delete(path)) return;
+    const removal = this.files.remove(path).then(
+      () => {},
+      (error: unknown) => this.#logger.warn(`deleting ${path}: ${String(error)}`),
+    );
+    this.#removals.add(removal);
+    void removal.then(() => this.#removals.delete(removal));
+  }
+
+  /** Deletes what was not released. Safe to call twice. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const path of this.#paths) this.discard(path);
+    await Promise.all(this.#removals);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+class DownloadedBlock extends FileSegmentManagedBuffer {
+  readonly #downloads: DownloadFiles;
+
+  constructor(downloads: DownloadFiles, path: string, length: number) {
+    super({ files: downloads.files, path, offset: 0, length });
+    this.#downloads = downloads;
+  }
+
+  override release(): void {
+    this.#downloads.discard(this.path);
+  }
+}
