@@ -18,6 +18,7 @@ export {
   type Serializer,
   stringField,
 } from "./serializer/serializer.ts";
+export { readShuffleConf, type ShuffleConf } from "./shuffle/shuffle-conf.ts";
 export {
   type Aggregator,
   hashPartitioner,

@@ -9,7 +9,6 @@ import {
   isShuffle,
   type StorageLevel,
 } from "@bm/block";
-import { createCompressionCodec } from "@bm/codec";
 import {
   type BlockIdFilter,
   type BlockManagerMaster,
@@ -33,6 +32,7 @@ import {
 } from "@bm/transport";
 import { DiskBlockManager } from "../disk/disk-block-manager.ts";
 import { DiskStore } from "../disk/disk-store.ts";
+import { readShuffleConf, type ShuffleConf } from "../shuffle/shuffle-conf.ts";
 import { ShuffleManager } from "../shuffle/shuffle-manager.ts";
 import { StorageError } from "../storage-error.ts";
 import { LocalBlocks } from "./local-blocks.ts";
@@ -57,7 +57,7 @@ export interface BlockManagerOptions {
   readonly host?: string | undefined;
   /** `spark.blockManager.port`. Default: 0, the system chooses. */
   readonly port?: number | undefined;
-  /** Texts by Spark's keys: transport settings, `spark.shuffle.compress`. */
+  /** Texts by Spark's keys: those of the transport's module `shuffle`, and of {@link ShuffleConf}. */
   readonly conf?: Readonly<Record<string, string>> | undefined;
   /** Pause between signs of life. Default: 10 s; 0 for none. */
   readonly heartbeatIntervalMs?: number | undefined;
@@ -76,8 +76,11 @@ export interface BlockManagerMetrics {
   readonly memoryUsedBytes: number;
   readonly memoryMaxBytes: number;
   readonly evictionCount: number;
+  /** Bytes of blocks that came from other processes, those of shuffles not counted. */
   readonly remoteBytesRead: number;
   readonly remoteBlocksFetched: number;
+  /** Bytes of blocks of ours that were given to readers, here and elsewhere; no shuffles. */
+  readonly localBytesRead: number;
 }
 
 const MEMORY_BYTES_DEFAULT = 256 * 1024 * 1024;
@@ -98,10 +101,11 @@ export class BlockManager implements BlockDataManager, BlockOwner {
 
   /**
    * Starts serving blocks and registers with the master.
-   * @throws StorageError NO_LOCAL_DIR; TransportError BIND_FAILED; MasterError and RpcError of the
-   *   registration (rejects).
+   * @throws StorageError NO_LOCAL_DIR, OPTION_INVALID; TransportError BIND_FAILED, OPTION_INVALID;
+   *   CodecError; MasterError and RpcError of the registration (rejects).
    */
   static async start(options: BlockManagerOptions): Promise<BlockManager> {
+    const shuffleConf = readShuffleConf(options.conf);
     const { env, localRoots } = options;
     const { platform, logger } = env;
     const disk = await DiskBlockManager.create({ platform, roots: localRoots, logger });
@@ -110,7 +114,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     const served = new LateBlockDataManager();
     try {
       await transfer.init(served);
-      served.manager = new BlockManager(options, disk, transfer);
+      served.manager = new BlockManager(options, shuffleConf, disk, transfer);
       await served.manager.#link.register();
       return served.manager;
     } catch (error) {
@@ -123,6 +127,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
 
   private constructor(
     options: BlockManagerOptions,
+    shuffleConf: ShuffleConf,
     disk: DiskBlockManager,
     transfer: NettyBlockTransferService,
   ) {
@@ -168,7 +173,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
       blocks: () => this.#reportableBlocks(),
       onRefused: options.onRefused ?? ((error) => logger.error(error.message)),
     });
-    this.shuffle = this.#createShuffleManager();
+    this.shuffle = this.#createShuffleManager(shuffleConf);
   }
 
   /** Who we are for others; with topology once registered. */
@@ -184,6 +189,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
       evictionCount: memoryStore.evictionCount,
       remoteBytesRead: this.#remote.bytesRead,
       remoteBlocksFetched: this.#remote.blocksFetched,
+      localBytesRead: this.#local.bytesRead,
     };
   }
 
@@ -310,6 +316,13 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     return this.#closing;
   }
 
+  /** Cuts every connection now, then ends as `close` does. Safe to call twice. */
+  abort(reason: Error): void {
+    this.#link.close();
+    this.#transfer.abort(reason);
+    this.close().catch((error: unknown) => this.#options.env.logger.warn(String(error)));
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -347,9 +360,8 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     return Promise.all(ids.map(async (id) => ({ id, status: await this.#local.status(id) })));
   }
 
-  #createShuffleManager(): ShuffleManager {
-    const { env, tracker, conf = {} } = this.#options;
-    const isCompressed = (conf["spark.shuffle.compress"] ?? "true") === "true";
+  #createShuffleManager(conf: ShuffleConf): ShuffleManager {
+    const { env, tracker } = this.#options;
     return new ShuffleManager({
       localId: () => this.id,
       platform: env.platform,
@@ -357,7 +369,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
       tracker,
       blockManager: this,
       client: this.#transfer,
-      codec: isCompressed ? createCompressionCodec("lz4") : null,
+      ...conf,
     });
   }
 

@@ -98,6 +98,7 @@ export class ShuffleManager {
       blockManager,
       client,
       random: platform.random,
+      clock: platform.clock,
       codec,
       maxBytesInFlight: this.#options.maxBytesInFlight,
       signal: options.signal,

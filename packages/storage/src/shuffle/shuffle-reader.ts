@@ -12,7 +12,7 @@ import {
   type FetchedBlock,
   ShuffleError,
 } from "@bm/shuffle";
-import type { Random } from "@bm/transport";
+import type { Clock, Random } from "@bm/transport";
 import { RecordReader } from "../serializer/record-reader.ts";
 import { StorageError } from "../storage-error.ts";
 import type { ShuffleHandle } from "./shuffle-handle.ts";
@@ -28,6 +28,7 @@ export interface ShuffleReaderOptions<Key, Value, Combined> {
   readonly blockManager: Pick<BlockDataManager, "getLocalBlockData">;
   readonly client: BlockFetchClient;
   readonly random: Random;
+  readonly clock: Clock;
   /** The one that the writers used; null when they did not compress. */
   readonly codec: CompressionCodec | null;
   /** Compressed bytes under way at a time. Default: 48 MiB. */
@@ -43,6 +44,8 @@ export interface ShuffleReadMetrics {
   /** Compressed bytes that came over sockets. */
   readonly remoteBytesRead: number;
   readonly localBytesRead: number;
+  /** Time in which the reader had nothing to do but wait for blocks. */
+  readonly fetchWaitMs: number;
 }
 
 /** See the file comment. To be read once. */
@@ -54,6 +57,7 @@ export class ShuffleReader<Key, Value, Combined = Value> {
     localBlocksFetched: 0,
     remoteBytesRead: 0,
     localBytesRead: 0,
+    fetchWaitMs: 0,
   };
 
   constructor(options: ShuffleReaderOptions<Key, Value, Combined>) {
@@ -69,15 +73,8 @@ export class ShuffleReader<Key, Value, Combined = Value> {
    * @throws StorageError FETCH_FAILED, with the culprit, when a map output cannot be had or read.
    */
   async *readBatches(): AsyncGenerator<readonly (readonly [Key, Combined])[], void, void> {
-    const { signal } = this.#options;
     try {
-      for await (const block of new BlockFetcherIterator({
-        ...this.#options,
-        blocks: await this.#locate(),
-        signal,
-      })) {
-        yield* this.#recordsOf(block);
-      }
+      for await (const block of this.#fetch()) yield* this.#recordsOf(block);
     } catch (error) {
       throw asFetchFailure(error);
     }
@@ -105,6 +102,35 @@ export class ShuffleReader<Key, Value, Combined = Value> {
       }
     }
     return result;
+  }
+
+  /**
+   * All records, combined where the shuffle has an aggregator, in the order of their keys; held in
+   * memory. Records of equal keys keep no particular order. @throws StorageError FETCH_FAILED.
+   */
+  async readSorted(
+    compare: (one: Key, other: Key) => number,
+  ): Promise<(readonly [Key, Combined])[]> {
+    const records: (readonly [Key, Combined])[] = [];
+    if (this.#options.handle.aggregator === null) {
+      for await (const batch of this.readBatches())
+        for (const record of batch) records.push(record);
+    } else {
+      // One by one: a spread of very many would not fit on the stack.
+      for (const record of await this.readCombined()) records.push(record);
+    }
+    return records.toSorted(([one], [other]) => compare(one, other));
+  }
+
+  async *#fetch(): AsyncGenerator<FetchedBlock, void, void> {
+    const { clock } = this.#options;
+    const blocks = await this.#locate();
+    let askedAtMs = clock.nowMs();
+    for await (const block of new BlockFetcherIterator({ ...this.#options, blocks })) {
+      this.#metrics.fetchWaitMs += clock.nowMs() - askedAtMs;
+      yield block;
+      askedAtMs = clock.nowMs();
+    }
   }
 
   #locate(): ReturnType<MapOutputRegistry["getMapSizesByExecutorId"]> {

@@ -95,6 +95,28 @@ describe("a block manager", () => {
   });
 });
 
+describe("a block manager that ends", () => {
+  it("may be aborted twice, then closed, and leaves nothing", async () => {
+    await using cluster = await Cluster.start();
+    const one = await cluster.addExecutor("one");
+    await one.put(testBlockId("a"), Buffer.from("content"), StorageLevel.DISK_ONLY);
+    one.abort(new Error("enough"));
+    one.abort(new Error("enough"));
+    await one.close();
+    expect(await readdir(join(cluster.root, "one"))).toEqual([]);
+    await expect(
+      one.put(testBlockId("b"), Buffer.from("late"), StorageLevel.DISK_ONLY),
+    ).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
+  it("leaves nothing when its first registration fails", async () => {
+    await using cluster = await Cluster.start();
+    await cluster.driverEnv.close();
+    await expect(cluster.addExecutor("one")).rejects.toMatchObject({ code: "CONNECT_FAILED" });
+    expect(await readdir(join(cluster.root, "one"))).toEqual([]);
+  });
+});
+
 describe("replication", () => {
   it("does not fail a put when the driver cannot be asked for peers", async () => {
     await using cluster = await Cluster.start();

@@ -218,6 +218,31 @@ describe("a sort shuffle", () => {
     expect(await filesBelow(directory)).toEqual([]);
   });
 
+  for (const aggregator of [null, sumAggregator]) {
+    it(`sorts by key, ${aggregator === null ? "as the records are" : "combined"}`, async () => {
+      const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1_000_000 });
+      const handle = handleOf(aggregator, 1, 1);
+      await manager.registerShuffle(handle);
+      const writer = manager.getWriter(handle, 0n);
+      await writer.write([
+        ["b", 1],
+        ["c", 2],
+        ["a", 3],
+        ["b", 4],
+      ]);
+      tracker.registerMapOutput(0, 0, await writer.commit());
+      const reader = manager.getReader(handle, 0, 1);
+      const sorted = await reader.readSorted((one, other) =>
+        one < other ? -1 : Number(one > other),
+      );
+      const sums: Record<string, number> = {};
+      for (const [key, value] of sorted) sums[key] = (sums[key] ?? 0) + value;
+      expect(sums).toEqual({ a: 3, b: 5, c: 2 });
+      expect(sorted.map(([key]) => key).join("")).toBe(aggregator === null ? "abbc" : "abc");
+      expect(reader.metrics.fetchWaitMs).toBeGreaterThanOrEqual(0);
+    });
+  }
+
   it("names the culprit when a map output is gone", async () => {
     const manager = shuffleManager({ codec: "lz4", memoryBytesMax: 1_000_000 });
     const handle = handleOf(null, 1, 1);
