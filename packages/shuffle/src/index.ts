@@ -90,6 +90,7 @@ export {
   forgetfulStore,
   type RegisteredExecutor,
 } from "./service/executor-store.ts";
+export type { EndedApplications } from "./service/expiry.ts";
 export {
   ExternalShuffleService,
   type ExternalShuffleServiceOptions,

@@ -147,6 +147,12 @@ function addOurs(registry: Registry, { metrics, parts }: ExternalShuffleService)
     "Chunks that failed.",
     () => metrics.failedChunks,
   );
+  addCounter(
+    registry,
+    "bm_shuffle_expired_executors_total",
+    "Executors forgotten.",
+    () => parts.expiry.expired,
+  );
   registry.registerMetric(
     new Gauge({
       name: "bm_shuffle_corruption_diagnoses",

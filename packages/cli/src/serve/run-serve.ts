@@ -4,6 +4,7 @@ import { OpsServer } from "../http/ops-server.ts";
 import { lineLogger } from "../platform/line-logger.ts";
 import { serveBanner } from "./serve-banner.ts";
 import { planService, type ServeFlags } from "./serve-options.ts";
+import { endedApplications } from "./spark-master.ts";
 
 /** A service that runs, and its HTTP side. */
 export interface RunningService {
@@ -31,7 +32,7 @@ export async function startServe(
   const platform = nodePlatform();
   const logger = lineLogger(flags.logLevel, (line) => output.err(line));
   const plan = await planService(flags, platform.files, environment);
-  const { conf, database, dirs, host, port } = plan;
+  const { conf, database, dirs, host, port, sparkMaster } = plan;
   const store =
     database === null
       ? undefined
@@ -42,6 +43,10 @@ export async function startServe(
     host,
     roots: dirs,
     store,
+    endedApplications:
+      sparkMaster === null
+        ? undefined
+        : (appIds) => endedApplications(sparkMaster, appIds, platform.clock),
     platform,
     logger,
   });

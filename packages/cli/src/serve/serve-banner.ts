@@ -18,8 +18,17 @@ export function serveBanner(
     "  security  none: whoever reaches the port may read every application's shuffle files",
     `  database  ${plan.database ?? "none, a restart forgets every executor"}; ${known}`,
     `  merging   refused, as Spark does outside YARN`,
+    `  expiry    ${expiryOf(service, plan)}`,
     `  limits    ${limitsOf(service).join(", ")}`,
   ];
+}
+
+function expiryOf({ conf }: ExternalShuffleService, { sparkMaster }: ServePlan): string {
+  const grace = conf.text("bm.service.expiry.grace");
+  const missing = `executors whose directories are gone for ${grace} are forgotten`;
+  return sparkMaster === null
+    ? missing
+    : `${missing}, and applications that ${sparkMaster} calls completed`;
 }
 
 function limitsOf({ conf }: ExternalShuffleService): string[] {

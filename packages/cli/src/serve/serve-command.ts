@@ -26,6 +26,7 @@ export function serveCommand(output: CommandOutput): Command {
     .option("-d, --dir <dir...>", "directories under which executors may write")
     .option("-c, --conf <file>", "spark-defaults.conf to read")
     .option("--set <key=value...>", "set a key of the configuration")
+    .option("--spark-master <url>", "web page of the master, asked which applications have ended")
     .option("--db <path>", "database of registrations")
     .option(
       "--http-port <port>",

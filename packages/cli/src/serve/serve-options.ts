@@ -14,6 +14,7 @@ export interface ServeFlags {
   readonly conf?: string | undefined;
   readonly set?: readonly string[] | undefined;
   readonly db?: string | undefined;
+  readonly sparkMaster?: string | undefined;
   readonly httpPort?: number | undefined;
   readonly httpHost: string;
   readonly http: boolean;
@@ -30,6 +31,8 @@ export interface ServePlan {
   readonly dirs: readonly string[];
   /** Null: registrations are not kept. */
   readonly database: string | null;
+  /** Web address of a Spark master; null: nobody is asked which applications have ended. */
+  readonly sparkMaster: string | null;
   /** Null: no HTTP. */
   readonly http: { readonly host: string; readonly port: number } | null;
 }
@@ -57,7 +60,14 @@ export async function planService(
   const database = isKept ? await databasePath(flags.db, dirs, files) : null;
   const httpPort = flags.httpPort ?? (port === 0 ? 0 : port + 1);
   const http = flags.http ? { host: flags.httpHost, port: httpPort } : null;
-  return { conf: values, port, host: flags.host, dirs, database, http };
+  const sparkMaster = readMaster(flags.sparkMaster);
+  return { conf: values, port, host: flags.host, dirs, database, sparkMaster, http };
+}
+
+function readMaster(url: string | undefined): string | null {
+  if (url === undefined) return null;
+  if (/^https?:\/\//.test(url) && URL.canParse(url)) return url;
+  throw new CliError(`--spark-master ${url}: the address of its web page, as http://master:8080`);
 }
 
 async function readConf(path: string | undefined, files: Files): Promise<Record<string, string>> {

@@ -95,6 +95,22 @@ export class ExecutorRegistry {
     await Promise.all(changes);
   }
 
+  /**
+   * Forgets an executor unless it registered anew since `info` was read; true when it is forgotten.
+   * May give up for this time while changes are being written.
+   */
+  async removeUnchanged(
+    appId: string,
+    execId: string,
+    info: ExecutorShuffleInfo,
+  ): Promise<boolean> {
+    // A registration that is on its way would come before the removal, and be lost.
+    if (this.#writing !== null || this.#isClosed) return false;
+    if (this.#applications.get(appId)?.get(execId) !== info) return false;
+    await this.#change({ kind: "remove", appId, execId });
+    return true;
+  }
+
   /** Forgets an application; resolves to what was known of it once that is durable. */
   async removeApplication(appId: string): Promise<ExecutorShuffleInfo[]> {
     const executors = [...this.executorsOf(appId)];

@@ -15,6 +15,7 @@ import {
 import { ShuffleError } from "../shuffle-error.ts";
 import { ExecutorRegistry } from "./executor-registry.ts";
 import { type ExecutorStore, forgetfulStore } from "./executor-store.ts";
+import { type EndedApplications, Expiry } from "./expiry.ts";
 import { ExternalBlockHandler } from "./external-block-handler.ts";
 import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import { LocalDirsGuard } from "./local-dirs-guard.ts";
@@ -38,6 +39,8 @@ export interface ExternalShuffleServiceOptions {
   readonly store?: ExecutorStore | undefined;
   /** What is done with pushed blocks. Default: they are refused, as outside YARN. */
   readonly mergeManager?: MergedShuffleFileManager | undefined;
+  /** Asked now and then which applications have ended. Default: none is known to. */
+  readonly endedApplications?: EndedApplications | undefined;
   /** Run on each accepted connection before anything else: authentication has its place here. */
   readonly bootstraps?: readonly ServerBootstrap[] | undefined;
   /** Default: the real machine. */
@@ -53,6 +56,7 @@ export interface ShuffleServiceParts {
   readonly registry: ExecutorRegistry;
   readonly resolver: ExternalShuffleBlockResolver;
   readonly handler: ExternalBlockHandler;
+  readonly expiry: Expiry;
   readonly transport: TransportMetrics;
   readonly server: TransportServer;
 }
@@ -127,6 +131,7 @@ export class ExternalShuffleService {
     if (signal?.aborted) limit.abort();
     await this.parts.server.close({ signal: limit.signal });
     timer.cancel();
+    await this.parts.expiry.close();
     await this.#mergeManager.close();
     await this.parts.registry.close();
   }
@@ -187,7 +192,18 @@ async function startService(
   const port = options.port ?? conf.count("spark.shuffle.service.port");
   const { bootstraps, host } = options;
   const server = await context.createServer({ host, port, bootstraps });
-  const parts = { registry, resolver, handler, transport: context.metrics, server };
+  const expiry = new Expiry({
+    registry,
+    clock: platform.clock,
+    files,
+    logger,
+    intervalMs: conf.durationMs("bm.service.expiry.interval"),
+    graceMs: conf.durationMs("bm.service.expiry.grace"),
+    endedApplications: options.endedApplications,
+    onApplicationGone: (appId) => mergeManager.applicationRemoved(appId, true),
+  });
+  expiry.start();
+  const parts = { registry, resolver, handler, expiry, transport: context.metrics, server };
   return make(conf, metrics, parts, platform, mergeManager);
 }
 
