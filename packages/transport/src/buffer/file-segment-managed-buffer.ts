@@ -80,7 +80,9 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
     const file = await this.#openFile();
     try {
       const whole = Buffer.allocUnsafeSlow(this.length);
-      await readExactly(file, this.path, whole, this.offset);
+      const count = this.length === 0 ? 0 : await readSome(file, this.path, whole, this.offset);
+      // The length of the file is of interest only when the bytes are not there.
+      if (count < this.length || this.length === 0) await this.#checkLength(file);
       return whole;
     } finally {
       // Nothing was written, so closing cannot lose anything.
@@ -193,13 +195,22 @@ async function readExactly(
   target: Uint8Array,
   position: number,
 ): Promise<void> {
-  let count: number;
-  try {
-    count = await file.read(target, position);
-  } catch (error) {
-    throw new TransportError("BODY_UNAVAILABLE", `${path} cannot be read`, { cause: error });
-  }
+  const count = await readSome(file, path, target, position);
   if (count === target.length) return;
   const message = `${path} ended at ${position + count}, while ${target.length - count} more bytes were due`;
   throw new TransportError("BODY_UNAVAILABLE", message);
+}
+
+/** Less than all of `target` only at the end of the file. @throws TransportError BODY_UNAVAILABLE (rejects). */
+async function readSome(
+  file: OpenFile,
+  path: string,
+  target: Uint8Array,
+  position: number,
+): Promise<number> {
+  try {
+    return await file.read(target, position);
+  } catch (error) {
+    throw new TransportError("BODY_UNAVAILABLE", `${path} cannot be read`, { cause: error });
+  }
 }

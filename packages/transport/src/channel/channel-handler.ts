@@ -19,6 +19,11 @@ export interface ChannelHandler {
   channelInactive?(context: HandlerContext): void;
   /** Bytes at the front of the pipeline (borrowed), frames or messages further back. */
   channelRead?(context: HandlerContext, message: unknown): void;
+  /**
+   * Where the next bytes belong, if known. Asked only of the first handler that reads, because bytes
+   * for the others do not exist before it has seen them.
+   */
+  readTarget?(): Uint8Array | null;
   exceptionCaught?(context: HandlerContext, error: Error): void;
   userEventTriggered?(context: HandlerContext, event: unknown): void;
   /** `channel.isWritable` changed. */

@@ -117,6 +117,7 @@ export class Channel {
     this.#state = "open";
     this.#socket.start({
       onData: (bytes) => this.#onData(bytes),
+      readTarget: () => this.pipeline.readTarget(),
       onEnd: () => void this.close(),
       onClose: (error) => this.#onClose(error),
     });

@@ -117,6 +117,11 @@ export class Pipeline {
     this.#front.fireWritabilityChanged();
   }
 
+  /** Where the first reader wants the next bytes. */
+  readTarget(): Uint8Array | null {
+    return this.#front.next.channelRead?.handler.readTarget?.() ?? null;
+  }
+
   /** Sends a message through every outbound handler, beginning at the back. */
   write(message: unknown, done: WriteDone): void {
     const writer = this.#contexts.findLast((context) => context.handler.write !== undefined);

@@ -26,6 +26,12 @@ export const FRAME_CONTENT_BYTES_MAX: number = 0x7fff_fffe;
  */
 const GATHER_BLOCK_BYTES = 16 * 1024 * 1024;
 
+/**
+ * What is missing of a frame is read straight into its block from this size on. Below it a read that
+ * brings the next frames too saves more than the copy costs.
+ */
+const DIRECT_READ_BYTES_MIN = 64 * 1024;
+
 /** Takes raw bytes in place of the framing. */
 export interface StreamInterceptor {
   /** Takes bytes from the front and says how many. Borrowed. */
@@ -83,6 +89,11 @@ export class FrameDecoder implements ChannelHandler {
       else if (this.#missingBytes < 0) offset += this.#takeHeader(context, chunk, offset);
       else offset += this.#takeContent(context, chunk, offset);
     }
+  }
+
+  readTarget(): Uint8Array | null {
+    if (this.#block === null || this.#missingBytes < DIRECT_READ_BYTES_MIN) return null;
+    return this.#block.subarray(this.#blockBytes);
   }
 
   exceptionCaught(context: HandlerContext, error: Error): void {
@@ -157,11 +168,15 @@ export class FrameDecoder implements ChannelHandler {
   /** Copies into the current block; takes less when the block is full. */
   #gather(chunk: Buffer, offset: number, bytes: number): number {
     this.#block ??= Buffer.allocUnsafeSlow(Math.min(this.#missingBytes, GATHER_BLOCK_BYTES));
-    const taken = chunk.copy(this.#block, this.#blockBytes, offset, offset + bytes);
+    const block = this.#block;
+    const taken = Math.min(bytes, block.length - this.#blockBytes);
+    if (!isInPlace(chunk, offset, block, this.#blockBytes)) {
+      chunk.copy(block, this.#blockBytes, offset, offset + taken);
+    }
     this.#blockBytes += taken;
     this.#missingBytes -= taken;
-    if (this.#blockBytes === this.#block.length && this.#missingBytes > 0) {
-      this.#gathered.push(this.#block);
+    if (this.#blockBytes === block.length && this.#missingBytes > 0) {
+      this.#gathered.push(block);
       this.#block = Buffer.allocUnsafeSlow(Math.min(this.#missingBytes, GATHER_BLOCK_BYTES));
       this.#blockBytes = 0;
     }
@@ -207,6 +222,13 @@ export class FrameDecoder implements ChannelHandler {
     const culprit = `${text}: the peer sent ${foreign}`;
     return new TransportError("FOREIGN_PROTOCOL", culprit, ILLEGAL_ARGUMENT);
   }
+}
+
+/** The socket has put the bytes where they belong already. */
+function isInPlace(chunk: Buffer, offset: number, block: Buffer, blockOffset: number): boolean {
+  return (
+    chunk.buffer === block.buffer && chunk.byteOffset + offset === block.byteOffset + blockOffset
+  );
 }
 
 const ILLEGAL_ARGUMENT = { javaClass: "java.lang.IllegalArgumentException" };

@@ -19,6 +19,7 @@ import type {
   Socket,
   SocketAddress,
 } from "./platform.ts";
+import { moveToReader, SocketReader } from "./socket-reader.ts";
 import { systemError } from "./system-error.ts";
 
 /** The kernel cuts this to its own limit, which Node's default of 511 would undercut. */
@@ -35,9 +36,20 @@ export function createNodeNetwork(clock: Clock): Network {
 function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
   const { host, port, timeoutMs, signal } = options;
   if (signal?.aborted) return Promise.reject(connectAborted(options, signal.reason));
+  const reader = new SocketReader();
   let socket: net.Socket;
   try {
-    socket = net.connect({ host, port, noDelay: true, keepAlive: true, allowHalfOpen: true });
+    const { onread } = reader;
+    socket = net.connect({
+      host,
+      port,
+      noDelay: true,
+      keepAlive: true,
+      allowHalfOpen: true,
+      onread,
+    });
+    // Nothing is read, and so nothing lost, before there is somebody to take it.
+    socket.pause();
   } catch (error) {
     // A port that is out of range is thrown at once.
     return Promise.reject(connectFailed(options, error));
@@ -63,7 +75,7 @@ function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
     socket.on("error", onError);
     socket.once("connect", () => {
       stopWaiting();
-      const connected = NodeSocket.adopt(socket);
+      const connected = NodeSocket.adopt(socket, reader);
       if (connected === null) {
         fail(connectFailed(options, systemError("ECONNRESET", "connect", host)));
         return;
@@ -76,9 +88,8 @@ function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
 
 function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
   const { host, port, backlog = BACKLOG_OF_THE_SYSTEM, keepAlive = false } = options;
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true, keepAlive }, (accepted) =>
-    handOver(accepted, onSocket),
-  );
+  const accepting = { allowHalfOpen: true, noDelay: true, keepAlive, pauseOnConnect: true };
+  const server = net.createServer(accepting, (accepted) => handOver(accepted, onSocket));
   return new Promise((resolve, reject) => {
     const onFailure = (error: Error): void => reject(bindFailed(host, port, error));
     server.once("error", onFailure);
@@ -98,9 +109,11 @@ function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Pro
 }
 
 function handOver(accepted: net.Socket, onSocket: (socket: Socket) => void): void {
-  const socket = NodeSocket.adopt(accepted);
+  const reader = new SocketReader();
+  const moved = moveToReader(accepted, reader);
+  const socket = NodeSocket.adopt(moved ?? accepted, moved === null ? null : reader);
   // Null: the peer was gone before it was accepted. Nobody needs to know.
-  if (socket === null) accepted.destroy();
+  if (socket === null) (moved ?? accepted).destroy();
   else socket.guard(() => onSocket(socket));
 }
 

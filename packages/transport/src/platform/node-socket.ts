@@ -9,6 +9,7 @@ import type net from "node:net";
 import { invariant } from "../invariant.ts";
 import { connectionLost, writeFailed } from "./node-error.ts";
 import type { Socket, SocketAddress, SocketEvents } from "./platform.ts";
+import type { SocketReader } from "./socket-reader.ts";
 import { TurnAllowance } from "./turn-allowance.ts";
 
 /** Bounds how long `onWritten` and `pendingBytes` can lag behind what the system has taken. */
@@ -27,6 +28,7 @@ export class NodeSocket implements Socket {
   readonly remoteAddress: SocketAddress;
   readonly localAddress: SocketAddress;
   readonly #socket: net.Socket;
+  readonly #reader: SocketReader | null;
   #events: SocketEvents | null = null;
   #state: State = "open";
   #lostBy: Error | null = null;
@@ -40,17 +42,27 @@ export class NodeSocket implements Socket {
   #isPaused = false;
   #isDiscarding = false;
 
-  /** Null when the peer is gone already, so that not even its address is known. */
-  static adopt(socket: net.Socket): NodeSocket | null {
+  /**
+   * Null when the peer is gone already, so that not even its address is known. `reader` is what the
+   * socket was made with; null when it has "data" events.
+   */
+  static adopt(socket: net.Socket, reader: SocketReader | null): NodeSocket | null {
     const { remoteAddress, remotePort, localAddress, localPort } = socket;
     if (remoteAddress === undefined || remotePort === undefined) return null;
     if (localAddress === undefined || localPort === undefined) return null;
     const remote = { host: plainHost(remoteAddress), port: remotePort };
-    return new NodeSocket(socket, remote, { host: plainHost(localAddress), port: localPort });
+    const local = { host: plainHost(localAddress), port: localPort };
+    return new NodeSocket(socket, reader, remote, local);
   }
 
-  private constructor(socket: net.Socket, remote: SocketAddress, local: SocketAddress) {
+  private constructor(
+    socket: net.Socket,
+    reader: SocketReader | null,
+    remote: SocketAddress,
+    local: SocketAddress,
+  ) {
     this.#socket = socket;
+    this.#reader = reader;
     this.remoteAddress = remote;
     this.localAddress = local;
     socket.on("error", (error) => {
@@ -68,7 +80,15 @@ export class NodeSocket implements Socket {
     invariant(this.#events === null, "a socket is started once");
     this.#events = events;
     if (this.#state === "closed") queueMicrotask(() => events.onClose(this.#lostBy));
-    else this.#socket.on("data", (bytes: Buffer) => this.#onData(bytes));
+    else if (this.#reader === null) {
+      this.#socket.on("data", (bytes: Buffer) => this.#onData(bytes));
+    } else {
+      this.#reader.owner = {
+        readTarget: () => (this.#isDiscarding ? null : (events.readTarget?.() ?? null)),
+        onBytes: (bytes) => this.#onData(bytes),
+      };
+      this.#socket.resume();
+    }
   }
 
   write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void {

@@ -89,6 +89,11 @@ export interface Listener {
 export interface SocketEvents {
   /** Borrowed: the bytes may be overwritten once this returns. */
   onData(bytes: Uint8Array): void;
+  /**
+   * Where the next bytes should be put, if the owner knows; asked for before every read. What is then
+   * given to `onData` may lie there already. A socket need not ask.
+   */
+  readTarget?(): Uint8Array | null;
   /** The peer half-closed. */
   onEnd(): void;
   /** The last event, exactly once; `error` is set when the connection was lost rather than closed. */

@@ -199,7 +199,7 @@ describe.each([
       files: slow,
       path,
       offset: 0,
-      length: 100,
+      length: 300_000,
     }).open();
     const reading = reader.next();
     const closing = reader.close();
@@ -224,12 +224,12 @@ describe.each([
 
   it("passes on what the disk says, as the cause", async () => {
     const broken = filesWith(files, () => ({ read: () => Promise.reject(new Error("EIO")) }));
-    const options = { files: broken, path, offset: 0, length: 10 };
-    const reader = await new FileSegmentManagedBuffer(options).open();
-    await expect(reader.next()).rejects.toMatchObject({
-      code: "BODY_UNAVAILABLE",
-      cause: { message: "EIO" },
-    });
+    const failure = { code: "BODY_UNAVAILABLE", cause: { message: "EIO" } };
+    const small = { files: broken, path, offset: 0, length: 10 };
+    await expect(new FileSegmentManagedBuffer(small).open()).rejects.toMatchObject(failure);
+    const large = { files: broken, path, offset: 0, length: 300_000 };
+    const reader = await new FileSegmentManagedBuffer(large).open();
+    await expect(reader.next()).rejects.toMatchObject(failure);
     await reader.close();
   });
 });

@@ -128,6 +128,25 @@ describe("FrameDecoder", () => {
     expect(frame.bytes.equals(content)).toBe(true);
   });
 
+  it("offers the place where the rest of a large frame belongs, and takes bytes there as they are", () => {
+    const decoder = new FrameDecoder();
+    const embedded = new EmbeddedChannel([["frameDecoder", decoder]]);
+    const content = Buffer.alloc(200_000, "content");
+    const stream = frameOf(content);
+    expect(decoder.readTarget()).toBeNull();
+    embedded.writeInbound(stream.subarray(0, 1000));
+    const target = embedded.channel.pipeline.readTarget() as Buffer;
+    expect(target).toHaveLength(stream.length - 1000);
+    stream.copy(target, 0, 1000);
+    embedded.writeInbound(target.subarray(0, 150_000));
+    // What is left is small now: the next read may bring more than this frame.
+    expect(decoder.readTarget()).toBeNull();
+    embedded.writeInbound(stream.subarray(151_000));
+    const frame = embedded.readInbound() as InboundFrame;
+    expect(frame.bytes.equals(content)).toBe(true);
+    expect(frame.bytes.buffer).toBe(target.buffer);
+  });
+
   it("names the culprit when the peer speaks HTTP", () => {
     const embedded = frameChannel();
     embedded.writeInbound(Buffer.from("GET / HTTP/1.1\r\nHost: example\r\n\r\n"));
