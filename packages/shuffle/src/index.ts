@@ -6,16 +6,23 @@ export {
   type MergedPartition,
 } from "./client/external-shuffle-client.ts";
 export { DownloadFiles, type DownloadFilesOptions } from "./download/download-files.ts";
-export {
-  type BlockFetchClient,
-  BlockFetcherIterator,
-  type BlockFetcherIteratorOptions,
-  type FetchedBlock,
-} from "./fetch/block-fetcher-iterator.ts";
+export { BlockFetcherIterator } from "./fetch/block-fetcher-iterator.ts";
+export type {
+  BlockFetchClient,
+  BlockFetcherIteratorOptions,
+  FetchedBlock,
+} from "./fetch/block-fetcher-options.ts";
 export type { FetchOptions } from "./fetch/block-fetches.ts";
 export type { BlockFetchingListener } from "./fetch/block-fetching-listener.ts";
 export type { BlocksWanted } from "./fetch/blocks-request.ts";
+export type { DiagnosisClient } from "./fetch/corrupt-blocks.ts";
+export { FetchMemory } from "./fetch/fetch-memory.ts";
 export type { BlocksByLocation, BlockToFetch } from "./fetch/fetch-requests.ts";
+export {
+  HostLocalBlocks,
+  type HostLocalBlocksOptions,
+  type LocalDirsClient,
+} from "./fetch/host-local-blocks.ts";
 export {
   OneForOneBlockFetcher,
   type OneForOneBlockFetcherOptions,
@@ -26,6 +33,7 @@ export {
   type RetryingBlockFetcherOptions,
   type StartFetch,
 } from "./fetch/retrying-block-fetcher.ts";
+export { type DiagnosedMapOutput, diagnoseMapOutput } from "./files/diagnose-map-output.ts";
 export {
   type CommittedMapOutput,
   IndexShuffleBlockResolver,

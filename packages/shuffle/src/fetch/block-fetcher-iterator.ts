@@ -6,60 +6,22 @@
  * holds no more than the limit.
  */
 import type { BlockManagerId } from "@bm/block";
-import type { ManagedBuffer, Random } from "@bm/transport";
-import type { BlockDataManager } from "../server/block-data-manager.ts";
+import type { ManagedBuffer } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
+import type { BlockFetcherIteratorOptions, FetchedBlock } from "./block-fetcher-options.ts";
 import type { BlockFetchingListener } from "./block-fetching-listener.ts";
+import { CorruptBlocks } from "./corrupt-blocks.ts";
+import { emptyBlock, fetchFailed, readingAborted } from "./fetch-failure.ts";
 import {
   type BlocksByLocation,
   type BlockToFetch,
   checkBlocksToFetch,
   cutIntoRequests,
   type FetchRequest,
+  mergeRuns,
   shuffled,
 } from "./fetch-requests.ts";
 import { InFlight } from "./in-flight.ts";
-
-/** The part of a transfer service that a reader needs. */
-export interface BlockFetchClient {
-  /** See `NettyBlockTransferService.fetchBlocks`. */
-  fetchBlocks(
-    host: string,
-    port: number,
-    executorId: string,
-    blockIds: readonly string[],
-    listener: BlockFetchingListener,
-    options?: { readonly signal?: AbortSignal | undefined },
-  ): Promise<void>;
-}
-
-/** Options of {@link BlockFetcherIterator}. */
-export interface BlockFetcherIteratorOptions {
-  /** This block manager: blocks of its executor are read through `blockManager`. */
-  readonly localId: BlockManagerId;
-  readonly blockManager: Pick<BlockDataManager, "getLocalBlockData">;
-  readonly client: BlockFetchClient;
-  /** Without empty blocks, and no block twice. */
-  readonly blocks: Iterable<BlocksByLocation>;
-  readonly random: Random;
-  /** `spark.reducer.maxSizeInFlight`. Default: 48 MiB. */
-  readonly maxBytesInFlight?: number | undefined;
-  /** `spark.reducer.maxReqsInFlight`. Default: no limit. */
-  readonly maxReqsInFlight?: number | undefined;
-  /** `spark.reducer.maxBlocksInFlightPerAddress`. Default: no limit. */
-  readonly maxBlocksInFlightPerAddress?: number | undefined;
-  /** Ends the reading: the iteration throws FETCH_ABORTED. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** A block that arrived. */
-export interface FetchedBlock {
-  readonly blockId: BlockToFetch["blockId"];
-  readonly mapIndex: number;
-  readonly location: BlockManagerId;
-  /** Handed over: the reader releases it. Never empty. */
-  readonly buffer: ManagedBuffer;
-}
 
 interface Arrived {
   readonly request: FetchRequest;
@@ -74,6 +36,7 @@ interface LocalBlock {
 }
 
 const BYTES_IN_FLIGHT_DEFAULT = 48 * 1024 * 1024;
+const BYTES_IN_MEMORY_DEFAULT = 200 * 1024 * 1024;
 /** Requests of a fifth of the limit let up to five servers work at once. */
 const REQUESTS_PER_LIMIT = 5;
 
@@ -89,6 +52,7 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
   readonly #waiting: FetchRequest[];
   readonly #local: LocalBlock[];
   readonly #arrived: Arrived[] = [];
+  readonly #corrupt: CorruptBlocks;
   readonly #ended = new AbortController();
   #expected = 0;
   #failure: ShuffleError | null = null;
@@ -98,23 +62,28 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
   /** @throws ShuffleError OPTION_INVALID - an empty block, a block twice, or a limit below 1. */
   constructor(options: BlockFetcherIteratorOptions) {
     this.#options = options;
-    const { localId, random } = options;
+    const { client, hostLocal, localId, random } = options;
     const bytesMax = limit(options.maxBytesInFlight, BYTES_IN_FLIGHT_DEFAULT);
     const requestsMax = limit(options.maxReqsInFlight, Number.POSITIVE_INFINITY);
     const blocksPerAddressMax = limit(
       options.maxBlocksInFlightPerAddress,
       Number.POSITIVE_INFINITY,
     );
+    limit(options.maxBytesInMemory, BYTES_IN_MEMORY_DEFAULT);
     const locations = [...options.blocks];
     checkBlocksToFetch(locations);
     const isLocal = ({ location }: BlocksByLocation): boolean =>
-      location.executorId === localId.executorId;
+      location.executorId === localId.executorId ||
+      (hostLocal !== undefined && location.host === localId.host);
     const targetBytes = Math.max(Math.floor(bytesMax / REQUESTS_PER_LIMIT), 1);
-    this.#inFlight = new InFlight({ bytesMax, requestsMax, blocksPerAddressMax });
-    this.#local = locations
+    const memory = options.memory ?? null;
+    this.#inFlight = new InFlight({ bytesMax, requestsMax, blocksPerAddressMax, memory });
+    this.#corrupt = new CorruptBlocks(client, options.checksumAlgorithm ?? "ADLER32");
+    const wanted = options.mergeRuns ? locations.map(mergeRuns) : locations;
+    this.#local = wanted
       .filter(isLocal)
       .flatMap(({ location, blocks }) => blocks.map((block) => ({ location, block })));
-    const requests = locations
+    const requests = wanted
       .filter((blocks) => !isLocal(blocks))
       .flatMap((blocks) => cutIntoRequests(blocks, targetBytes, blocksPerAddressMax));
     this.#waiting = shuffled(requests, random);
@@ -129,7 +98,7 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
 
   async *#iterate(): AsyncGenerator<FetchedBlock, void, void> {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#fail(aborted(signal?.reason));
+    const onAbort = (): void => this.#fail(readingAborted(signal?.reason));
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
     try {
@@ -145,12 +114,24 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     }
   }
 
+  /**
+   * The failure for a block that turned out to be corrupt while it was read, with the cause as far as
+   * it can be found: FETCH_FAILED, caused by BLOCK_CORRUPT. Call it before the block is released.
+   */
+  corruptionOf(block: FetchedBlock, cause: Error): Promise<ShuffleError> {
+    return this.#corrupt.failureOf(block, cause, this.#options.signal);
+  }
+
   /** What has arrived comes first, then what is here anyway; only then we wait. */
   async #next(): Promise<FetchedBlock | null> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure;
       const arrived = this.#arrived.shift();
-      if (arrived !== undefined) return this.#take(arrived);
+      if (arrived !== undefined) {
+        const block = await this.#take(arrived);
+        if (block !== null) return block;
+        continue;
+      }
       const local = this.#local.pop();
       if (local !== undefined) return this.#readLocal(local);
       if (this.#expected === 0 && this.#waiting.length === 0) return null;
@@ -160,32 +141,65 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     }
   }
 
-  #take({ request, block, buffer, isLastOfRequest }: Arrived): FetchedBlock {
+  async #take({ request, block, buffer, isLastOfRequest }: Arrived): Promise<FetchedBlock | null> {
     this.#inFlight.blockTaken(request, block.size);
     if (isLastOfRequest) this.#inFlight.requestTaken();
-    this.#sendRequests();
     const { blockId, mapIndex } = block;
-    return { blockId, mapIndex, location: request.location, buffer };
+    const fetched = { blockId, mapIndex, location: request.location, buffer };
+    const isGood = await this.#check(fetched);
+    if (!isGood) {
+      const { location } = request;
+      this.#waiting.unshift({ location, blocks: [block], size: block.size });
+    }
+    this.#sendRequests();
+    return isGood ? fetched : null;
   }
 
   async #readLocal({ location, block }: LocalBlock): Promise<FetchedBlock> {
+    const { blockManager, hostLocal, localId } = this.#options;
     const { blockId, mapIndex } = block;
+    const isOwn = location.executorId === localId.executorId;
     let buffer: ManagedBuffer;
     try {
-      buffer = await this.#options.blockManager.getLocalBlockData(blockId);
+      buffer =
+        isOwn || hostLocal === undefined
+          ? await blockManager.getLocalBlockData(blockId)
+          : await hostLocal.read(location, blockId, { signal: this.#ended.signal });
     } catch (error) {
-      throw fetchFailed(location, block, error as Error);
+      throw this.#failure ?? fetchFailed(location, block, error as Error);
     }
     const failure = this.#failure ?? emptyBlock(location, block, buffer);
-    if (failure === null) return { blockId, mapIndex, location, buffer };
-    buffer.release();
-    throw failure;
+    if (failure !== null) {
+      buffer.release();
+      throw failure;
+    }
+    const fetched = { blockId, mapIndex, location, buffer };
+    if (await this.#check(fetched)) return fetched;
+    return this.#readLocal({ location, block });
   }
 
-  #sendRequests(): void {
-    if (this.#failure !== null) return;
-    for (const request of this.#inFlight.takeSendable(this.#waiting)) this.#send(request);
+  /** False when the block is corrupt, released, and to be fetched once more. */
+  async #check(block: FetchedBlock): Promise<boolean> {
+    const { verify } = this.#options;
+    if (verify === undefined) return true;
+    try {
+      await verify(block);
+      if (this.#failure === null) return true;
+    } catch (error) {
+      if (this.#failure === null && !this.#corrupt.mayFetchAgain(block)) {
+        this.#failure = await this.#corrupt.failureOf(block, error as Error, this.#ended.signal);
+      }
+    }
+    block.buffer.release();
+    if (this.#failure !== null) throw this.#failure;
+    return false;
   }
+
+  readonly #sendRequests = (): void => {
+    if (this.#failure !== null || this.#ended.signal.aborted) return;
+    for (const request of this.#inFlight.takeSendable(this.#waiting)) this.#send(request);
+    if (this.#inFlight.isPutOff) this.#options.memory?.whenReleased(this.#sendRequests);
+  };
 
   #send(request: FetchRequest): void {
     const { blocks, location } = request;
@@ -207,14 +221,16 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
 
   /** Never rejects. A client that refuses as a whole fails the first block, and with it the reading. */
   async #fetch(
-    { blocks, location }: FetchRequest,
+    { blocks, location, size }: FetchRequest,
     names: readonly string[],
     listener: BlockFetchingListener,
   ): Promise<void> {
     const { host, port, executorId } = location;
+    const { client, downloads, maxBytesInMemory = BYTES_IN_MEMORY_DEFAULT } = this.#options;
     const { signal } = this.#ended;
+    const how = size > maxBytesInMemory ? { signal, downloads } : { signal };
     try {
-      await this.#options.client.fetchBlocks(host, port, executorId, names, listener, { signal });
+      await client.fetchBlocks(host, port, executorId, names, listener, how);
     } catch (error) {
       const [block] = blocks;
       if (block !== undefined) this.#fail(fetchFailed(location, block, error as Error));
@@ -242,6 +258,8 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     this.#ended.abort();
     this.#waiting.length = 0;
     this.#local.length = 0;
+    this.#options.memory?.forget(this.#sendRequests);
+    this.#inFlight.clear();
     for (const { buffer } of this.#arrived.splice(0)) buffer.release();
   }
 }
@@ -250,30 +268,4 @@ function limit(value: number | undefined, fallback: number): number {
   if (value === undefined) return fallback;
   if (value >= 1) return value;
   throw new ShuffleError("OPTION_INVALID", `a limit of ${value}: must be at least 1`);
-}
-
-function aborted(reason: unknown): ShuffleError {
-  return new ShuffleError("FETCH_ABORTED", "the fetch was given up", { cause: reason });
-}
-
-/** No server has reason to send an empty block: its size was known to be above 0. */
-function emptyBlock(
-  location: BlockManagerId,
-  block: BlockToFetch,
-  buffer: ManagedBuffer,
-): ShuffleError | null {
-  if (buffer.size > 0) return null;
-  const text = `received an empty buffer where about ${block.size} bytes were expected`;
-  return fetchFailed(location, block, new ShuffleError("BLOCK_NOT_FOUND", text));
-}
-
-function fetchFailed(location: BlockManagerId, block: BlockToFetch, cause: Error): ShuffleError {
-  const { blockId, mapIndex } = block;
-  const { mapId, shuffleId } = blockId;
-  const reduceId = blockId.kind === "shuffleBatch" ? blockId.startReduceId : blockId.reduceId;
-  const text = `fetching ${blockId.name} from ${location.executorId} at ${location.hostPort}`;
-  return new ShuffleError("FETCH_FAILED", `${text}: ${cause.message}`, {
-    cause,
-    culprit: { location, shuffleId, mapId, mapIndex, reduceId },
-  });
 }

@@ -1,4 +1,9 @@
-import type { BlockManagerId, ShuffleBlockBatchId, ShuffleBlockId } from "@bm/block";
+import {
+  type BlockManagerId,
+  type ShuffleBlockBatchId,
+  type ShuffleBlockId,
+  shuffleBlockBatchId,
+} from "@bm/block";
 import type { Random } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
 
@@ -47,6 +52,42 @@ export function cutIntoRequests(
   }
   cut();
   return requests;
+}
+
+/** Blocks of one map that stand together and ascend, as one block for each run of partitions. */
+export function mergeRuns({ location, blocks }: BlocksByLocation): BlocksByLocation {
+  const merged: BlockToFetch[] = [];
+  for (const block of blocks) {
+    const last = merged.at(-1);
+    const both = last === undefined ? null : merge(last, block);
+    if (both === null) merged.push(block);
+    else merged[merged.length - 1] = both;
+  }
+  // A server is asked for runs or for single blocks, never for both in one request.
+  const hasRuns = merged.some(({ blockId }) => blockId.kind === "shuffleBatch");
+  return { location, blocks: hasRuns ? merged.map(asRun) : merged };
+}
+
+function merge(first: BlockToFetch, second: BlockToFetch): BlockToFetch | null {
+  const [start, end] = rangeOf(first);
+  const [nextStart, nextEnd] = rangeOf(second);
+  const { mapId, shuffleId } = first.blockId;
+  const isSameMap = second.blockId.shuffleId === shuffleId && second.blockId.mapId === mapId;
+  if (!isSameMap || nextStart < end) return null;
+  const blockId = shuffleBlockBatchId(shuffleId, mapId, start, nextEnd);
+  return { blockId, size: first.size + second.size, mapIndex: first.mapIndex };
+}
+
+function asRun(block: BlockToFetch): BlockToFetch {
+  const { mapId, shuffleId } = block.blockId;
+  const [start, end] = rangeOf(block);
+  return { ...block, blockId: shuffleBlockBatchId(shuffleId, mapId, start, end) };
+}
+
+function rangeOf({ blockId }: BlockToFetch): readonly [number, number] {
+  return blockId.kind === "shuffleBatch"
+    ? [blockId.startReduceId, blockId.endReduceId]
+    : [blockId.reduceId, blockId.reduceId + 1];
 }
 
 /**

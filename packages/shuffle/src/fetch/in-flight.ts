@@ -1,3 +1,4 @@
+import type { FetchMemory } from "./fetch-memory.ts";
 import type { FetchRequest } from "./fetch-requests.ts";
 
 /** What may be under way at once. */
@@ -5,6 +6,8 @@ export interface InFlightLimits {
   readonly bytesMax: number;
   readonly requestsMax: number;
   readonly blocksPerAddressMax: number;
+  /** Shared with other readers; null for none. */
+  readonly memory: FetchMemory | null;
 }
 
 /**
@@ -16,6 +19,7 @@ export class InFlight {
   readonly #blocksByAddress = new Map<string, number>();
   #bytes = 0;
   #requests = 0;
+  #isPutOff = false;
 
   constructor(limits: InFlightLimits) {
     this.#limits = limits;
@@ -26,19 +30,28 @@ export class InFlight {
     return this.#bytes;
   }
 
+  /** The last question ended because other readers hold the memory. */
+  get isPutOff(): boolean {
+    return this.#isPutOff;
+  }
+
   /** Takes out of `waiting` the requests that may go now, in order, and counts them. */
   takeSendable(waiting: FetchRequest[]): FetchRequest[] {
     const sendable: FetchRequest[] = [];
     let index = 0;
+    this.#isPutOff = false;
     while (index < waiting.length) {
       const request = waiting[index];
       if (request === undefined || !this.#hasRoom(request)) break;
       // Only its own address holds it back: those behind it need not wait.
       if (this.#isAddressFull(request)) index += 1;
-      else {
+      else if (this.#reserve(request)) {
         waiting.splice(index, 1);
         this.#count(request);
         sendable.push(request);
+      } else {
+        this.#isPutOff = true;
+        break;
       }
     }
     return sendable;
@@ -49,11 +62,21 @@ export class InFlight {
     const { key } = request.location;
     this.#bytes -= size;
     this.#blocksByAddress.set(key, (this.#blocksByAddress.get(key) ?? 0) - 1);
+    this.#limits.memory?.release(size);
   }
 
   /** The last block of a request was taken. */
   requestTaken(): void {
     this.#requests -= 1;
+  }
+
+  /** Nothing is under way any more: the reading has ended. */
+  clear(): void {
+    const bytes = this.#bytes;
+    this.#bytes = 0;
+    this.#requests = 0;
+    this.#blocksByAddress.clear();
+    if (bytes > 0) this.#limits.memory?.release(bytes);
   }
 
   #hasRoom(request: FetchRequest): boolean {
@@ -65,6 +88,10 @@ export class InFlight {
   #isAddressFull({ blocks, location }: FetchRequest): boolean {
     const count = this.#blocksByAddress.get(location.key) ?? 0;
     return count + blocks.length > this.#limits.blocksPerAddressMax;
+  }
+
+  #reserve({ size }: FetchRequest): boolean {
+    return this.#limits.memory?.reserve(size, this.#bytes === 0) ?? true;
   }
 
   #count({ blocks, location, size }: FetchRequest): void {

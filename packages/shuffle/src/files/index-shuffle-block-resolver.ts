@@ -22,8 +22,10 @@ import {
   type Random,
   silentLogger,
 } from "@bm/transport";
+import type { CorruptionCauseName } from "../protocol/block-transfer-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import { encodeChecksums, readChecksumFile } from "./checksum-file.ts";
+import { diagnoseMapOutput } from "./diagnose-map-output.ts";
 import { KeyedLock } from "./keyed-lock.ts";
 import { readShuffleBlock } from "./read-shuffle-block.ts";
 import { indexFileBytes, ShuffleIndexFile } from "./shuffle-index-file.ts";
@@ -119,6 +121,27 @@ export class IndexShuffleBlockResolver {
     return readShuffleBlock(this.#files, blockId, {
       index: this.getIndexFile(shuffleId, mapId),
       data: this.getDataFile(shuffleId, mapId),
+    });
+  }
+
+  /**
+   * Why a partition arrived corrupt: the disk, the network, or neither. `checksum` is what its reader
+   * computed with `algorithm`. Never rejects: UNKNOWN_ISSUE when it cannot be found out.
+   */
+  diagnoseCorruption(
+    blockId: ShuffleBlockId,
+    checksum: bigint,
+    algorithm: string,
+  ): Promise<CorruptionCauseName> {
+    const { mapId, reduceId, shuffleId } = blockId;
+    const { name } = shuffleChecksumBlockId(shuffleId, mapId);
+    return diagnoseMapOutput({
+      files: this.#files,
+      algorithm,
+      checksum,
+      reduceId,
+      checksumFile: (known) => this.#pathOf(`${name}.${known}`),
+      open: () => this.getBlockData(blockId),
     });
   }
 

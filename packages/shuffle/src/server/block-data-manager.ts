@@ -1,5 +1,6 @@
-import type { BlockId, StorageLevel } from "@bm/block";
+import type { BlockId, ShuffleBlockId, StorageLevel } from "@bm/block";
 import type { ManagedBuffer, StreamCallbackWithId } from "@bm/transport";
+import type { CorruptionCauseName } from "../protocol/block-transfer-message.ts";
 
 /** Where a block server finds the blocks that it serves, and puts those that are brought to it. */
 export interface BlockDataManager {
@@ -31,4 +32,20 @@ export interface BlockDataManager {
     level: StorageLevel,
     classTag?: Uint8Array,
   ): StreamCallbackWithId;
+
+  /**
+   * Where this executor writes its shuffle files, in the order in which the directories place them;
+   * others on the same host read them there. Absent where they must not.
+   */
+  getLocalDirs?(): readonly string[];
+
+  /**
+   * Why a partition arrived corrupt, given what its reader computed: an unsigned 32-bit checksum by
+   * `ADLER32`, `CRC32`, `CRC32C` or a name that is not known. Absent where nobody can say.
+   */
+  diagnoseCorruption?(
+    blockId: ShuffleBlockId,
+    checksum: bigint,
+    algorithm: string,
+  ): Promise<CorruptionCauseName>;
 }

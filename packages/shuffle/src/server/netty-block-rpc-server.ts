@@ -3,12 +3,14 @@
  *
  *     OpenBlocks, FetchShuffleBlocks   StreamHandle; each block is found when its chunk is asked for
  *     UploadBlock, UploadBlockStream   stored, then an empty answer
+ *     GetLocalDirsForExecutors         where this executor writes, for others on its host
+ *     DiagnoseCorruption               whom to blame for a block that arrived corrupt
  *     anything else                    refused
  *
  * A message that cannot be read is answered with a failure. (Spark drops it without a word, and its
  * requester waits until the connection counts as idle.)
  */
-import { parseBlockId } from "@bm/block";
+import { parseBlockId, shuffleBlockId } from "@bm/block";
 import {
   BytesManagedBuffer,
   OneForOneStreamManager,
@@ -19,7 +21,11 @@ import {
   type TransportClient,
 } from "@bm/transport";
 import type {
+  CorruptionCause,
+  DiagnoseCorruption,
   FetchShuffleBlocks,
+  GetLocalDirsForExecutors,
+  LocalDirsForExecutors,
   OpenBlocks,
   UploadBlock,
 } from "../protocol/block-transfer-message.ts";
@@ -34,6 +40,8 @@ import { requestedChunks } from "./requested-chunks.ts";
 export interface NettyBlockRpcServerOptions {
   /** Application that the blocks belong to: where clients authenticate, only it may read them. */
   readonly appId: string;
+  /** The only one whose local directories are told. Default: any that is asked for. */
+  readonly executorId?: string | undefined;
   readonly blockManager: BlockDataManager;
   readonly random: Random;
 }
@@ -44,12 +52,14 @@ const EMPTY_ANSWER = new Uint8Array(0);
 export class NettyBlockRpcServer extends RpcHandler {
   override readonly streamManager: OneForOneStreamManager;
   readonly #appId: string;
+  readonly #executorId: string | undefined;
   readonly #blockManager: BlockDataManager;
 
   constructor(options: NettyBlockRpcServerOptions) {
     super();
     this.streamManager = new OneForOneStreamManager(options.random);
     this.#appId = options.appId;
+    this.#executorId = options.executorId;
     this.#blockManager = options.blockManager;
   }
 
@@ -61,6 +71,13 @@ export class NettyBlockRpcServer extends RpcHandler {
     } else if (message.type === "UploadBlock") {
       this.#store(message).then(
         () => callback.onSuccess(EMPTY_ANSWER),
+        (error: unknown) => callback.onFailure(error as Error),
+      );
+    } else if (message.type === "GetLocalDirsForExecutors") {
+      callback.onSuccess(encodeBlockTransferMessage(this.#localDirs(message)));
+    } else if (message.type === "DiagnoseCorruption") {
+      this.#diagnose(message).then(
+        (cause) => callback.onSuccess(encodeBlockTransferMessage(cause)),
         (error: unknown) => callback.onFailure(error as Error),
       );
     } else {
@@ -84,6 +101,32 @@ export class NettyBlockRpcServer extends RpcHandler {
     const chunks = requestedChunks(request, (id) => this.#blockManager.getLocalBlockData(id));
     const streamId = this.streamManager.registerStream(this.#appId, chunks, client.channel);
     return encodeBlockTransferMessage({ type: "StreamHandle", streamId, numChunks: chunks.count });
+  }
+
+  /** Tells of this executor alone: it knows of no other. */
+  #localDirs({ appId, execIds }: GetLocalDirsForExecutors): LocalDirsForExecutors {
+    const [execId] = execIds;
+    if (appId !== this.#appId || execId === undefined || execIds.length > 1) {
+      const ids = `application id: ${appId}, executors: [${execIds.join(", ")}]`;
+      const text = `Invalid GetLocalDirsForExecutors request: ${ids}`;
+      throw new ShuffleError("MESSAGE_UNEXPECTED", text);
+    }
+    if (this.#executorId !== undefined && execId !== this.#executorId) {
+      const text = `Invalid executor id: ${execId}, expected ${this.#executorId}.`;
+      throw new ShuffleError("MESSAGE_UNEXPECTED", text);
+    }
+    const localDirs = this.#blockManager.getLocalDirs?.();
+    if (localDirs === undefined) {
+      throw new ShuffleError("MESSAGE_UNEXPECTED", "local directories are not told here");
+    }
+    return { type: "LocalDirsForExecutors", localDirsByExec: new Map([[execId, localDirs]]) };
+  }
+
+  async #diagnose(message: DiagnoseCorruption): Promise<CorruptionCause> {
+    const { algorithm, checksum, mapId, reduceId, shuffleId } = message;
+    const blockId = shuffleBlockId(shuffleId, mapId, reduceId);
+    const cause = await this.#blockManager.diagnoseCorruption?.(blockId, checksum, algorithm);
+    return { type: "CorruptionCause", cause: cause ?? "UNKNOWN_ISSUE" };
   }
 
   /** The message is borrowed: what is kept of it is copied before the first wait. */

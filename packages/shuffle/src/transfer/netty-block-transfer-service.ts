@@ -108,7 +108,8 @@ export class NettyBlockTransferService {
    * @throws ShuffleError OPTION_INVALID, CLOSED; TransportError BIND_FAILED (rejects).
    */
   async init(blockManager: BlockDataManager): Promise<void> {
-    const { appId, bindAddress, clientBootstraps, conf, serverBootstraps } = this.#options;
+    const { appId, bindAddress, clientBootstraps, conf, executorId, serverBootstraps } =
+      this.#options;
     if (this.#isStarted || this.#isClosed) {
       throw new ShuffleError("CLOSED", "a block transfer service starts once");
     }
@@ -116,7 +117,7 @@ export class NettyBlockTransferService {
     const { random } = this.#platform;
     const context = new TransportContext({
       conf,
-      rpcHandler: new NettyBlockRpcServer({ appId, blockManager, random }),
+      rpcHandler: new NettyBlockRpcServer({ appId, executorId, blockManager, random }),
       platform: this.#platform,
       logger: this.#logger,
     });

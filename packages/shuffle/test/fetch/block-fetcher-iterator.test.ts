@@ -1,5 +1,12 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type BlockId, BlockManagerId, shuffleBlockBatchId, shuffleBlockId } from "@bm/block";
-import { BytesManagedBuffer, type ManagedBuffer } from "@bm/transport";
+import {
+  BytesManagedBuffer,
+  FileSegmentManagedBuffer,
+  type ManagedBuffer,
+  nodePlatform,
+} from "@bm/transport";
 import { createSeededRandom } from "@bm/transport/testing";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -10,7 +17,12 @@ import {
   type BlockFetchingListener,
   type BlocksByLocation,
   type BlockToFetch,
+  type CorruptBlock,
+  type CorruptionCauseName,
+  DownloadFiles,
   type FetchedBlock,
+  FetchMemory,
+  type FetchOptions,
   ShuffleError,
 } from "../../src/index.ts";
 
@@ -279,6 +291,223 @@ describe("BlockFetcherIterator", () => {
     expect(() => reader(options)).toThrow(expect.objectContaining({ code: "OPTION_INVALID" }));
   });
 
+  it("asks for neighbouring partitions of a map as one run", async () => {
+    const part = (map: number, reduceId: number): BlockToFetch => ({
+      blockId: shuffleBlockId(7, BigInt(map), reduceId),
+      size: 10,
+      mapIndex: 100 + map,
+    });
+    const { client, iterator } = reader({
+      // Partition 2 of map 1 is empty, and therefore left out.
+      blocks: [{ location: FAR, blocks: [part(1, 0), part(1, 1), part(1, 3), part(2, 3)] }],
+      mergeRuns: true,
+    });
+    client.answerAtOnce = true;
+    const fetched = await readAll(iterator);
+    expect(client.request(0).blockIds).toEqual(["shuffle_7_1_0_4", "shuffle_7_2_3_4"]);
+    expect(fetched.map(({ mapIndex }) => mapIndex)).toEqual([101, 102]);
+  });
+
+  it("asks for single partitions by their own names when no two are neighbours", async () => {
+    const { client, iterator } = reader({
+      blocks: [{ location: FAR, blocks: [block(1, 10), block(2, 10)] }],
+      mergeRuns: true,
+    });
+    client.answerAtOnce = true;
+    await readAll(iterator);
+    expect(client.request(0).blockIds).toEqual(["shuffle_7_1_3", "shuffle_7_2_3"]);
+  });
+
+  it("fetches requests above a size into files, and others into memory", async () => {
+    const { files, random } = nodePlatform();
+    const downloads = new DownloadFiles({ files, random, directory: tmpdir() });
+    const { client, iterator } = reader({
+      blocks: [
+        { location: FAR, blocks: [block(1, 100)] },
+        { location: FARTHER, blocks: [block(2, 101)] },
+      ],
+      maxBytesInMemory: 100,
+      downloads,
+    });
+    client.answerAtOnce = true;
+    await readAll(iterator);
+    const usesOf = new Map(client.requests.map((request) => [request.port, request.downloads]));
+    expect(usesOf).toEqual(
+      new Map([
+        [FAR.port, undefined],
+        [FARTHER.port, downloads],
+      ]),
+    );
+  });
+
+  it("reads blocks of its own host from their files where it can", async () => {
+    const neighbour = BlockManagerId.of("9", LOCAL.host, 7009);
+    const asked: string[] = [];
+    const { client, iterator } = reader({
+      blocks: [
+        { location: neighbour, blocks: [block(1, 10)] },
+        { location: LOCAL, blocks: [block(2, 10)] },
+      ],
+      hostLocal: {
+        read: async (location, { name }) => {
+          asked.push(`${location.executorId} ${name}`);
+          return new BytesManagedBuffer(Buffer.from("from the neighbour's file"));
+        },
+      },
+    });
+    const texts = (await readAll(iterator)).map(({ text }) => text);
+    expect(texts.toSorted()).toEqual(["from the neighbour's file", "local shuffle_7_2_3"]);
+    expect([asked, client.requests]).toEqual([["9 shuffle_7_1_3"], []]);
+  });
+
+  describe("with a corrupt block", () => {
+    const isCorrupt = ({ buffer }: FetchedBlock): void => {
+      if ((buffer as BytesManagedBuffer).view[0] === 33) throw new Error("bad header");
+    };
+    const BAD = Buffer.from("!bad");
+
+    it("fetches it once more", async () => {
+      const { client, iterator } = reader({
+        blocks: [{ location: FAR, blocks: [block(1, 10), block(2, 10)] }],
+        verify: isCorrupt,
+      });
+      const read = readAll(iterator);
+      await turn();
+      client.request(0).succeed("shuffle_7_2_3");
+      const bad = new BytesManagedBuffer(BAD);
+      bad.release = () => client.released.push("bad");
+      client.request(0).succeedWith("shuffle_7_1_3", bad);
+      await turn();
+      expect(client.request(1).blockIds).toEqual(["shuffle_7_1_3"]);
+      client.request(1).succeed("shuffle_7_1_3");
+      expect((await read).map(({ mapIndex }) => mapIndex)).toEqual([102, 101]);
+      expect(client.released.toSorted()).toEqual(["bad", "shuffle_7_1_3", "shuffle_7_2_3"]);
+    });
+
+    it("fails the second time, and says whom to blame", async () => {
+      const { client, iterator } = reader({
+        blocks: [{ location: FAR, blocks: [block(1, 10)] }],
+        verify: isCorrupt,
+      });
+      const failed = failureOf(iterator);
+      for (const index of [0, 1]) {
+        await turn();
+        client.request(index).succeedWith("shuffle_7_1_3", new BytesManagedBuffer(BAD));
+      }
+      expect(await failed).toMatchObject({
+        code: "FETCH_FAILED",
+        culprit: { location: FAR, mapId: 1n },
+        cause: {
+          code: "BLOCK_CORRUPT",
+          message: "Block shuffle_7_1_3 is corrupted due to NETWORK_ISSUE (bad header)",
+          cause: new Error("bad header"),
+        },
+      });
+      expect(client.diagnosed).toEqual([
+        {
+          execId: "2",
+          shuffleId: 7,
+          mapId: 1n,
+          reduceId: 3,
+          // Adler-32 of "!bad".
+          checksum: 0x02d4_0149n,
+          algorithm: "ADLER32",
+        },
+      ]);
+    });
+
+    it("fails at once when it lies in a file", async () => {
+      const { files } = nodePlatform();
+      const path = join(import.meta.dirname, "block-fetcher-iterator.test.ts");
+      const { client, iterator } = reader({
+        blocks: [{ location: FAR, blocks: [block(1, 10)] }],
+        verify: () => Promise.reject(new Error("bad")),
+      });
+      const failed = failureOf(iterator);
+      await turn();
+      const inFile = new FileSegmentManagedBuffer({ files, path, offset: 0, length: 5 });
+      client.request(0).succeedWith("shuffle_7_1_3", inFile);
+      expect(await failed).toMatchObject({ cause: { code: "BLOCK_CORRUPT" } });
+      expect(client.diagnosed).toHaveLength(1);
+    });
+
+    it("says whom to blame when the reader finds it later", async () => {
+      const { client, iterator } = reader({ blocks: [{ location: FAR, blocks: [block(1, 10)] }] });
+      const blocks = iterator[Symbol.asyncIterator]();
+      const first = blocks.next();
+      await turn();
+      client.request(0).succeed("shuffle_7_1_3");
+      const { value } = await first;
+      const error = await iterator.corruptionOf(value as FetchedBlock, new Error("bad record"));
+      expect(error).toMatchObject({
+        code: "FETCH_FAILED",
+        culprit: { mapId: 1n },
+        cause: { code: "BLOCK_CORRUPT" },
+      });
+      value?.buffer.release();
+      await blocks.return();
+    });
+
+    it("has no checksum for a run of partitions", async () => {
+      const blockId = shuffleBlockBatchId(7, 5n, 4, 9);
+      const { client, iterator } = reader({
+        blocks: [{ location: FAR, blocks: [{ blockId, size: 10, mapIndex: 3 }] }],
+        verify: isCorrupt,
+      });
+      const failed = failureOf(iterator);
+      for (const index of [0, 1]) {
+        await turn();
+        client.request(index).succeedWith(blockId.name, new BytesManagedBuffer(BAD));
+      }
+      expect((await failed).message).toContain("has no checksum");
+      expect(client.diagnosed).toEqual([]);
+    });
+  });
+
+  describe("sharing memory with other readers", () => {
+    it("puts a request off while others hold the memory", async () => {
+      const memory = new FetchMemory(100);
+      const one = reader({ blocks: [{ location: FAR, blocks: [block(1, 90)] }], memory });
+      const blocks = [block(2, 5), block(3, 20)];
+      const two = reader({
+        blocks: blocks.map((only, index) => ({ location: at(index), blocks: [only] })),
+        memory,
+      });
+      const first = one.iterator[Symbol.asyncIterator]();
+      const got = first.next();
+      const read = readAll(two.iterator);
+      await turn();
+      // It has nothing under way at first, so it may ask for one whatever there is.
+      expect(two.client.requests).toHaveLength(1);
+      expect(memory.waiting).toBe(1);
+      one.client.request(0).succeedAll();
+      (await got).value?.buffer.release();
+      expect(two.client.requests).toHaveLength(2);
+      for (const request of two.client.requests) request.succeedAll();
+      expect(await read).toHaveLength(2);
+      expect((await first.next()).done).toBe(true);
+      expect([memory.bytes, memory.waiting]).toEqual([0, 0]);
+    });
+
+    it("gives back what it holds when it ends early", async () => {
+      const memory = new FetchMemory(100);
+      const blocks = [1, 2, 3].map((map) => ({ location: at(map), blocks: [block(map, 50)] }));
+      const { client, iterator } = reader({ blocks, memory });
+      const reading = iterator[Symbol.asyncIterator]();
+      const first = reading.next();
+      await turn();
+      expect([memory.bytes, memory.waiting]).toEqual([100, 1]);
+      client.request(0).succeedAll();
+      (await first).value?.buffer.release();
+      await reading.return();
+      expect([memory.bytes, memory.waiting]).toEqual([0, 0]);
+    });
+
+    it("refuses a limit of nothing", () => {
+      expect(() => new FetchMemory(0)).toThrow(ShuffleError);
+    });
+  });
+
   it("gives every block once, in whatever order they arrive and whatever the limits", async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 25 });
     const limits = fc.record({
@@ -315,6 +544,7 @@ class TestRequest {
   readonly port: number;
   readonly blockIds: readonly string[];
   readonly signal: AbortSignal | undefined;
+  readonly downloads: DownloadFiles | undefined;
   readonly #listener: BlockFetchingListener;
   readonly #released: string[];
   readonly pending: Set<string>;
@@ -323,13 +553,14 @@ class TestRequest {
     port: number,
     blockIds: readonly string[],
     listener: BlockFetchingListener,
-    signal: AbortSignal | undefined,
+    { downloads, signal }: FetchOptions,
     released: string[],
   ) {
     this.port = port;
     this.blockIds = blockIds;
     this.#listener = listener;
     this.signal = signal;
+    this.downloads = downloads;
     this.#released = released;
     this.pending = new Set(blockIds);
   }
@@ -362,6 +593,7 @@ class TestClient implements BlockFetchClient {
   /** Names of the buffers that were released, in order. */
   readonly released: string[] = [];
   readonly sizes = new Map<string, number>();
+  readonly diagnosed: CorruptBlock[] = [];
   answerAtOnce = false;
   bytesAskedFor = 0;
 
@@ -371,12 +603,21 @@ class TestClient implements BlockFetchClient {
     _executorId: string,
     blockIds: readonly string[],
     listener: BlockFetchingListener,
-    options: { readonly signal?: AbortSignal | undefined } = {},
+    options: FetchOptions = {},
   ): Promise<void> {
-    const request = new TestRequest(port, blockIds, listener, options.signal, this.released);
+    const request = new TestRequest(port, blockIds, listener, options, this.released);
     this.requests.push(request);
     for (const blockId of blockIds) this.bytesAskedFor += this.sizes.get(blockId) ?? 0;
     if (this.answerAtOnce) setImmediate(() => request.succeedAll());
+  }
+
+  async diagnoseCorruption(
+    _host: string,
+    _port: number,
+    block: CorruptBlock,
+  ): Promise<CorruptionCauseName> {
+    this.diagnosed.push(block);
+    return "NETWORK_ISSUE";
   }
 
   request(index: number): TestRequest {

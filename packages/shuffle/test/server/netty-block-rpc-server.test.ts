@@ -21,7 +21,13 @@ import { MemoryBlockManager } from "../transfer/memory-block-manager.ts";
 
 const { random } = nodePlatform();
 const conf = new TransportConf("shuffle");
-const SERVED = new Set(["OpenBlocks", "FetchShuffleBlocks", "UploadBlock"]);
+const SERVED = new Set([
+  "OpenBlocks",
+  "FetchShuffleBlocks",
+  "UploadBlock",
+  "GetLocalDirsForExecutors",
+  "DiagnoseCorruption",
+]);
 
 let manager: MemoryBlockManager;
 let rpcServer: NettyBlockRpcServer;
@@ -30,7 +36,8 @@ let close: () => Promise<unknown>;
 
 beforeEach(async () => {
   manager = new MemoryBlockManager({ rdd_1_0: "zero", rdd_1_1: "one", shuffle_4_5_6: "six" });
-  rpcServer = new NettyBlockRpcServer({ appId: "app", blockManager: manager, random });
+  const options = { appId: "app", executorId: "7", random };
+  rpcServer = new NettyBlockRpcServer({ ...options, blockManager: manager });
   const server = await new TransportContext({ conf, rpcHandler: rpcServer }).createServer({
     host: "127.0.0.1",
   });
@@ -109,6 +116,36 @@ describe("NettyBlockRpcServer", () => {
     await expect(client.sendRpc(Buffer.from(empty?.hex ?? "", "hex"))).rejects.toThrow("no blocks");
   });
 
+  it("says where its executor writes, and no other", async () => {
+    const asking = (appId: string, ...execIds: string[]): Promise<BlockTransferMessage> =>
+      ask({ type: "GetLocalDirsForExecutors", appId, execIds });
+    await expect(asking("app", "7")).rejects.toThrow("local directories are not told here");
+    Object.assign(manager, { getLocalDirs: () => ["/d1", "/d0"] });
+    expect(await asking("app", "7")).toEqual({
+      type: "LocalDirsForExecutors",
+      localDirsByExec: new Map([["7", ["/d1", "/d0"]]]),
+    });
+    await expect(asking("app", "8")).rejects.toThrow("Invalid executor id: 8, expected 7.");
+    await expect(asking("other", "7")).rejects.toThrow("Invalid GetLocalDirsForExecutors request");
+    await expect(asking("app", "7", "8")).rejects.toThrow("Invalid GetLocalDirsForExecutors");
+    await expect(asking("app")).rejects.toThrow("Invalid GetLocalDirsForExecutors request");
+  });
+
+  it("says why a block is corrupt, as far as its manager knows", async () => {
+    const ids = { appId: "app", execId: "7", shuffleId: 1, mapId: 2n, reduceId: 3 };
+    const question = { type: "DiagnoseCorruption", ...ids, checksum: 4n, algorithm: "X" } as const;
+    expect(await ask(question)).toEqual({ type: "CorruptionCause", cause: "UNKNOWN_ISSUE" });
+    const asked: unknown[] = [];
+    Object.assign(manager, {
+      diagnoseCorruption: async (...fields: unknown[]) => {
+        asked.push(...fields);
+        return "DISK_ISSUE";
+      },
+    });
+    expect(await ask(question)).toEqual({ type: "CorruptionCause", cause: "DISK_ISSUE" });
+    expect(asked).toMatchObject([{ name: "shuffle_1_2_3" }, 4n, "X"]);
+  });
+
   it("stores an upload and answers with nothing", async () => {
     const metadata = encodeUploadMetadata(StorageLevel.DISK_ONLY);
     const blockData = Buffer.from("content");
@@ -155,6 +192,10 @@ describe("NettyBlockRpcServer", () => {
 
 function metadata(): Uint8Array {
   return encodeUploadMetadata(StorageLevel.MEMORY_ONLY);
+}
+
+async function ask(message: BlockTransferMessage): Promise<BlockTransferMessage> {
+  return decodeBlockTransferMessage(await client.sendRpc(encodeBlockTransferMessage(message)));
 }
 
 async function open(message: BlockTransferMessage): Promise<StreamHandle> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { BlockId, ShuffleBlockBatchId, ShuffleBlockId } from "@bm/block";
 import {
   type BlockDataManager,
+  type CorruptionCauseName,
   IndexShuffleBlockResolver,
   NettyBlockTransferService,
   ShuffleError,
@@ -19,6 +20,7 @@ const LARGE_BYTES = 5 * 1024 * 1024 + 3;
 
 describe.skipIf(missing !== null)("Spark's fetcher at our block server", () => {
   let root = "";
+  let localDirs: readonly string[] = [];
   let peer: JvmPeer;
   let oldPeer: JvmPeer;
   let server: NettyBlockTransferService;
@@ -28,7 +30,7 @@ describe.skipIf(missing !== null)("Spark's fetcher at our block server", () => {
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "bm-shuffle-"));
     ends.push(() => rm(root, { recursive: true, force: true }));
-    const localDirs = ["a", "b"].map((name) => join(root, name));
+    localDirs = ["a", "b"].map((name) => join(root, name));
     layOut(SET, localDirs);
     const conf = new TransportConf("shuffle");
     server = new NettyBlockTransferService({ conf, appId: "app-1", executorId: "1" });
@@ -79,6 +81,30 @@ describe.skipIf(missing !== null)("Spark's fetcher at our block server", () => {
     expect(outcome["shuffle_0_99_1"]).toContain("shuffle_0_99_0 not found");
   });
 
+  it("reads where our executor writes", async () => {
+    const command = { port: server.port, execs: ["1"] };
+    expect((await peer.command("dirs", command))["dirs"]).toEqual({ 1: localDirs.join(",") });
+    const wrong = { port: server.port, execs: ["2"] };
+    await expect(peer.command("dirs", wrong)).rejects.toThrow(
+      "Invalid executor id: 2, expected 1.",
+    );
+  });
+
+  it("is told why a block is corrupt", async () => {
+    const [output] = outputsOf(SET);
+    const part = output?.partitions.find(({ length }) => length > 0);
+    const block = { exec: "1", shuffleId: 0, mapId: 0, reduceId: part?.reduceId ?? 0 };
+    const diagnose = async (checksum: number, algorithm: string): Promise<unknown> => {
+      const command = { port: server.port, ...block, checksum, algorithm };
+      return (await peer.command("diagnose", command))["cause"];
+    };
+    const good = Number(part?.checksum);
+    expect(await diagnose(good, "ADLER32")).toBe("CHECKSUM_VERIFY_PASS");
+    expect(await diagnose(1, "ADLER32")).toBe("NETWORK_ISSUE");
+    expect(await diagnose(good, "CRC32")).toBe("UNKNOWN_ISSUE");
+    expect(await diagnose(good, "../ADLER32")).toBe("UNSUPPORTED_CHECKSUM_ALGORITHM");
+  });
+
   async function fetch(by: JvmPeer, blocks: readonly string[], fields = {}): Promise<Outcome> {
     const command = { port: server.port, exec: "1", blocks, ...fields };
     return (await by.command("fetch", command))["blocks"] as Outcome;
@@ -95,13 +121,28 @@ function base64(blocks: ReadonlyMap<string, Buffer>): Outcome {
 class FilesOfAnExecutor implements BlockDataManager {
   readonly #resolver: IndexShuffleBlockResolver;
 
+  readonly #localDirs: readonly string[];
+
   constructor(localDirs: readonly string[]) {
+    this.#localDirs = localDirs;
     this.#resolver = new IndexShuffleBlockResolver({ ...nodePlatform(), localDirs });
   }
 
   getLocalBlockData(blockId: BlockId): ManagedBuffer | Promise<ManagedBuffer> {
     if (blockId.kind === "rdd") return new BytesManagedBuffer(Buffer.alloc(LARGE_BYTES, 7));
     return this.#resolver.getBlockData(blockId as ShuffleBlockId | ShuffleBlockBatchId);
+  }
+
+  getLocalDirs(): readonly string[] {
+    return this.#localDirs;
+  }
+
+  diagnoseCorruption(
+    blockId: ShuffleBlockId,
+    checksum: bigint,
+    algorithm: string,
+  ): Promise<CorruptionCauseName> {
+    return this.#resolver.diagnoseCorruption(blockId, checksum, algorithm);
   }
 
   putBlockData(): Promise<boolean> {
