@@ -24,7 +24,7 @@ const PAGE = "benchmarks.md";
 const CHART = "benchmarks.svg";
 
 /** Leaves the last suites and the ends of the processes room within two minutes. */
-const QUICK_LIMIT_SECONDS = 100;
+const QUICK_LIMIT_SECONDS = 80;
 
 interface RunOptions {
   readonly suite: readonly Suite[];
@@ -32,6 +32,7 @@ interface RunOptions {
   readonly quick: boolean;
   readonly rounds?: number;
   readonly roundSeconds?: number;
+  readonly warmUpSeconds?: number;
   readonly json: boolean;
   readonly svg?: string;
   readonly docs: boolean;
@@ -61,6 +62,7 @@ export function createCommand(): Command {
     .option("--quick", "shorter rounds, three of them: within two minutes", false)
     .option("--rounds <n>", "rounds of each suite (default: 5)", positive)
     .option("--round-seconds <s>", "length of a round", positive)
+    .option("--warm-up-seconds <s>", "of each process, after its start", positive)
     .option("--json", "print the result as JSON", false)
     .option("--svg <file>", "write the chart of the ratios")
     .option("--docs", `write docs/${PAGE} and docs/${CHART}`, false)
@@ -104,7 +106,7 @@ async function runCommand(options: RunOptions): Promise<void> {
       peers: peersOf(options.peer),
       pace: paceOf(options),
       limitSeconds: options.quick ? QUICK_LIMIT_SECONDS : null,
-      command: ["npm run bench --", ...process.argv.slice(2)].join(" "),
+      command: typedCommand(process.argv.slice(2)),
       say: (text) => console.error(text),
     },
     stop.signal,
@@ -116,12 +118,17 @@ async function runCommand(options: RunOptions): Promise<void> {
   writeFileSync(join(DOCS, PAGE), benchmarkPage(report, CHART));
 }
 
-function paceOf({ quick, rounds, roundSeconds }: RunOptions): Pace {
+function typedCommand(args: readonly string[]): string {
+  return ["npm run bench", ...(args.length > 0 ? ["--"] : []), ...args].join(" ");
+}
+
+function paceOf({ quick, rounds, roundSeconds, warmUpSeconds }: RunOptions): Pace {
   return {
     isQuick: quick,
     rounds: rounds ?? (quick ? 3 : 5),
-    roundSeconds: roundSeconds ?? (quick ? 0.15 : 0.7),
-    warmUpSeconds: quick ? 0.15 : 0.4,
+    roundSeconds: roundSeconds ?? (quick ? 0.15 : 0.6),
+    firstWarmUpSeconds: warmUpSeconds ?? (quick ? 2 : 5),
+    warmUpSeconds: quick ? 0.1 : 0.5,
   };
 }
 

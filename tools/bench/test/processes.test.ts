@@ -80,9 +80,11 @@ describe("the command", () => {
 
   it("runs one suite against a peer, in turns, and writes the chart", async () => {
     const svg = join(directory, "chart.svg");
-    const rounds = ["--rounds", "2", "--round-seconds", "0.05", "--svg", svg, "--json"];
+    const rounds = ["--rounds", "2", "--round-seconds", "0.05", "--warm-up-seconds", "0.1"];
     const chosen = ["--suite", "rpc-1k-window-16", "--peer", "net", "--quick"];
-    const report = JSON.parse(await bench(...chosen, ...rounds)) as RunReport;
+    const report = JSON.parse(
+      await bench(...chosen, ...rounds, "--svg", svg, "--json"),
+    ) as RunReport;
     const [comparison] = report.comparisons;
     expect(comparison?.rows.map(({ name }) => name)).toEqual(["ours", "net"]);
     expect(comparison?.rows.map((row) => row.rounds.length)).toEqual([2, 2]);

@@ -62,7 +62,7 @@ const report: RunReport = {
     spark: "4.1.2",
   },
   command: "npm run bench",
-  pace: { rounds: 3, roundSeconds: 1, warmUpSeconds: 0.5, isQuick: false },
+  pace: { rounds: 3, roundSeconds: 1, firstWarmUpSeconds: 1, warmUpSeconds: 0.5, isQuick: false },
   comparisons: [fast, idle, slow],
 };
 

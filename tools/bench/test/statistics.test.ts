@@ -19,6 +19,11 @@ describe("statistics", () => {
   it("forms ratios round by round, not of medians", () => {
     expect(ratioOf([10, 40, 90], [10, 20, 30])).toEqual({ median: 2, least: 1, most: 3 });
   });
+
+  it("leaves out rounds that have no ratio", () => {
+    expect(ratioOf([10, 10, 10], [0, -5, 5])).toEqual({ median: 2, least: 2, most: 2 });
+    expect(ratioOf([10], [-5]).median).toBeNaN();
+  });
 });
 
 describe("latencies", () => {

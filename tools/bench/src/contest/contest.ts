@@ -5,7 +5,7 @@
  * Processes live on from suite to suite, because code that is compiled while it runs takes seconds to
  * become fast; memory suites have processes of their own.
  */
-import type { ContenderName, Suite } from "../suites/suite.ts";
+import type { ContenderName, Suite, SuiteLoad } from "../suites/suite.ts";
 import type { Outcome } from "../suites/workload.ts";
 import { ContenderPair } from "./contender-pair.ts";
 
@@ -13,13 +13,29 @@ import { ContenderPair } from "./contender-pair.ts";
 const MEMORY_ROUNDS_MAX = 3;
 /** A contender is warm when a slice of warming up was not faster than the one before by this much. */
 const STILL_WARMING = 1.05;
-const WARM_UP_SLICES = { least: 2, most: 5, mostOfNewProcess: 15 } as const;
+const WARM_UP_SLICES = { least: 3, most: 6 } as const;
+/** What a new process begins with: many small messages, so that a compiler sees the code often. */
+const FIRST_LOAD: SuiteLoad = {
+  kind: "rpc",
+  connections: 1,
+  window: 64,
+  pacing: "rolling",
+  requestBytes: 1024,
+  replyBytes: 1024,
+  region: "memory",
+  chunkBytes: [],
+  chunksPerStream: 1,
+  operationsMin: 1,
+  operationsMax: Number.MAX_SAFE_INTEGER,
+};
 
 /** How long and how often. */
 export interface Pace {
   readonly rounds: number;
   readonly roundSeconds: number;
-  /** One slice of warming up; there are as many as it takes, within limits. */
+  /** For which each process is warmed up after its start, whatever comes next. */
+  readonly firstWarmUpSeconds: number;
+  /** One slice of warming up for a suite; there are as many as it takes, within limits. */
   readonly warmUpSeconds: number;
   /** Smaller suites. */
   readonly isQuick: boolean;
@@ -46,11 +62,12 @@ export class Contest {
   }
 
   /**
-   * Runs all rounds, or one when time is short. Rejects when a half fails: a benchmark with a wrong
-   * answer has no result.
+   * Runs all rounds; when time is short, one round of ours and the first peer. Rejects when a half
+   * fails: a benchmark with a wrong answer has no result.
    */
   async run(suite: Suite, isTimeShort = false): Promise<SuiteResult> {
-    const names = this.#peers.filter((name) => suite.contenders.includes(name));
+    const counterparts = this.#peers.filter((name) => suite.contenders.includes(name));
+    const names = isTimeShort ? counterparts.slice(0, 2) : counterparts;
     const outcomes: Partial<Record<ContenderName, Outcome[]>> = {};
     if (suite.measure === "memory") await this.close();
     for (const name of names) {
@@ -83,10 +100,14 @@ export class Contest {
   }
 
   async #warmUp(name: ContenderName, suite: Suite, isTimeShort: boolean): Promise<void> {
-    const { least, most, mostOfNewProcess } = WARM_UP_SLICES;
+    const { least, most } = WARM_UP_SLICES;
     const isNew = !this.#living.has(name);
     const pair = await this.#pairOf(name);
-    const slices = isNew ? mostOfNewProcess : isTimeShort ? least : most;
+    if (isNew) {
+      const seconds = this.#pace.firstWarmUpSeconds;
+      await pair.perform({ ...FIRST_LOAD, isWarmUp: true, seconds });
+    }
+    const slices = isTimeShort ? 1 : most;
     let best = 0;
     for (let slice = 1; slice <= slices; slice += 1) {
       const { operations, seconds } = await pair.perform(this.#workload(suite, true));
@@ -107,6 +128,7 @@ export class Contest {
   #workload(suite: Suite, isWarmUp: boolean): Parameters<ContenderPair["perform"]>[0] {
     const { isQuick, roundSeconds, warmUpSeconds } = this.#pace;
     const load = isQuick ? { ...suite.load, ...suite.quick } : suite.load;
-    return { ...load, isWarmUp, seconds: isWarmUp ? warmUpSeconds : roundSeconds };
+    if (!isWarmUp) return { ...load, isWarmUp, seconds: roundSeconds };
+    return { ...load, isWarmUp, seconds: warmUpSeconds, operationsMin: 1 };
   }
 }

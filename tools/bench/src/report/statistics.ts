@@ -18,7 +18,11 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), least: Math.min(...values), most: Math.max(...values) };
 }
 
-/** Round by round, for neighbours in time had the same machine; not the ratio of the medians. */
+/**
+ * Round by round, for neighbours in time had the same machine; not the ratio of the medians. Rounds
+ * without a positive value on both sides say nothing (memory that shrank) and are left out.
+ */
 export function ratioOf(numerators: readonly number[], denominators: readonly number[]): Spread {
-  return spreadOf(numerators.map((value, round) => value / (denominators[round] ?? Number.NaN)));
+  const ratios = numerators.map((value, round) => value / (denominators[round] ?? 0));
+  return spreadOf(ratios.filter((ratio) => Number.isFinite(ratio) && ratio > 0));
 }

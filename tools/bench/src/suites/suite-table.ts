@@ -89,14 +89,6 @@ export const SUITES: readonly Suite[] = [
     quick: { operationsMax: 1000 },
   },
   {
-    ...ours("idle-connections", "memory of 5,000 idle connections"),
-    measure: "memory",
-    unit: "connection",
-    contenders: BYTE_PEERS,
-    load: { ...LOAD, kind: "idle", connections: 5000 },
-    quick: { connections: 2000 },
-  },
-  {
     ...ours("slow-reader", "15 readers of file chunks of 64 KiB beside one that stopped"),
     measure: "share",
     contenders: SPARK_PEERS,
@@ -108,6 +100,14 @@ export const SUITES: readonly Suite[] = [
       region: "file",
       chunkBytes: [64 * KIB],
     },
+    quick: {},
+  },
+  {
+    ...ours("idle-connections", "memory of 5,000 idle connections"),
+    measure: "memory",
+    unit: "connection",
+    contenders: BYTE_PEERS,
+    load: { ...LOAD, kind: "idle", connections: 5000 },
     quick: {},
   },
   {
