@@ -13,13 +13,15 @@ export type JobName =
   | "cachedRdd"
   | "sqlAdaptive"
   | "sqlFixedPlan"
-  | "releasedExecutors";
+  | "releasedExecutors"
+  | "slowReduce"
+  | "flippedByte";
 
 /** What a job computed. `facts` are about the cluster and differ from local mode. */
 export interface JobResult {
   readonly rows: number;
   readonly sha256: string;
-  readonly facts: Readonly<Record<string, number>>;
+  readonly facts: Readonly<Record<string, number | string>>;
 }
 
 /** What Spark's own task metrics say about one application. */

@@ -32,18 +32,23 @@ export class SparkShuffleService implements ShuffleService {
   ): Promise<SparkShuffleService> {
     const port = await freePort();
     const metrics = join(directory, "metrics");
+    // Its database is not beside ours: Spark 3.5 deletes one that another process has locked.
+    const database = join(directory, "spark-service");
     await mkdir(metrics, { recursive: true });
+    await mkdir(database, { recursive: true });
     const sink = "spark.metrics.conf.shuffleService.sink.csv";
     const conf = {
       "spark.shuffle.service.port": String(port),
-      "spark.local.dir": localDirectory,
+      "spark.local.dir": database,
       [`${sink}.class`]: "org.apache.spark.metrics.sink.CsvSink",
       [`${sink}.period`]: "1",
       [`${sink}.unit`]: "seconds",
       [`${sink}.directory`]: metrics,
     };
     const main = "org.apache.spark.deploy.ExternalShuffleService";
-    const child = startJava(home, directory, { name: "spark-service", main, conf });
+    // From 3.5.9 on it refuses executors elsewhere than here.
+    const env = { SPARK_LOCAL_DIRS: localDirectory };
+    const child = startJava(home, directory, { name: "spark-service", main, conf, env });
     try {
       await child.line(/Starting shuffle service on port/, START_TIMEOUT_MS);
     } catch (error) {

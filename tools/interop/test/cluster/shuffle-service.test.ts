@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   BLOCKS_AS_STREAMS,
@@ -11,6 +12,7 @@ import {
   LOCAL_MODE,
   OLD_FETCH_PROTOCOL,
 } from "../../src/cluster/application-conf.ts";
+import { BmShuffleService } from "../../src/cluster/bm-shuffle-service.ts";
 import {
   type ApplicationReport,
   ClusterDriver,
@@ -34,12 +36,15 @@ const RDD_JOBS: readonly JobName[] = [
 ];
 const SQL_JOBS: readonly JobName[] = ["sqlAdaptive", "sqlFixedPlan"];
 
+const DRILL_JOBS: readonly JobName[] = ["slowReduce", "flippedByte"];
+
 const START_TIMEOUT_MS = 240_000;
 /** A quiet machine needs about ten seconds; two busy cores need a minute. */
-const APPLICATION_TIMEOUT_MS = 150_000;
+const LIMITS = { timeout: 150_000 };
 
-describe.skipIf(missing !== null)("interop with a standalone cluster", () => {
+describe.skipIf(missing !== null)("interop with a standalone cluster", LIMITS, () => {
   let localDirectory = "";
+  let ours: BmShuffleService;
   let cluster: SparkCluster;
   let driver: ClusterDriver;
   let inLocalMode: ApplicationReport;
@@ -55,9 +60,12 @@ describe.skipIf(missing !== null)("interop with a standalone cluster", () => {
     const home = await buildSparkHome();
     driver = new ClusterDriver(home, directory);
     ends.push(() => driver.close());
-    const jobs: JobName[] = [...RDD_JOBS, ...SQL_JOBS, "releasedExecutors"];
+    const jobs: JobName[] = [...RDD_JOBS, ...SQL_JOBS, "releasedExecutors", ...DRILL_JOBS];
     const local = driver.run(jobs, LOCAL_MODE);
     local.catch(() => {});
+    ours = await BmShuffleService.start(directory, localDirectory);
+    services.set("bm serve", ours);
+    ends.push(() => ours.close());
     const spark = await SparkShuffleService.start(home, directory, localDirectory);
     services.set("Spark's service", spark);
     ends.push(() => spark.close());
@@ -96,74 +104,96 @@ describe.skipIf(missing !== null)("interop with a standalone cluster", () => {
     expect(report.counters).toMatchObject({ failedTasks: 0, fetchFailures: 0 });
   }
 
-  describe.each(["Spark's service"])("through %s", (name) => {
-    it(
-      "computes what local mode computes, and every remote byte came from the service",
-      async () => {
-        const jobs = [...RDD_JOBS, ...SQL_JOBS];
-        const [report, served] = await run(name, jobs);
-        expectSameResults(report, jobs);
-        expect(report.counters.remoteBytes).toBeGreaterThan(1_000_000);
-        expect(served).toBe(report.counters.remoteBytes);
-      },
-      APPLICATION_TIMEOUT_MS,
-    );
+  describe.each(["bm serve", "Spark's service"])("through %s", (name) => {
+    it("computes what local mode computes, and every remote byte came from the service", async () => {
+      const jobs = [...RDD_JOBS, ...SQL_JOBS];
+      const [report, served] = await run(name, jobs);
+      expectSameResults(report, jobs);
+      expect(report.counters.remoteBytes).toBeGreaterThan(1_000_000);
+      expect(served).toBe(report.counters.remoteBytes);
+    });
 
-    it(
-      "computes the same with the old fetch protocol and blocks as streams",
-      async () => {
-        const conf = { ...OLD_FETCH_PROTOCOL, ...BLOCKS_AS_STREAMS };
-        const [report, served] = await run(name, RDD_JOBS, conf);
-        expectSameResults(report, RDD_JOBS);
-        expect(report.counters.bytesToDisk).toBeGreaterThan(1_000_000);
-        expect(served).toBe(report.counters.remoteBytes);
-      },
-      APPLICATION_TIMEOUT_MS,
-    );
-
-    it(
-      "reads the files of released executors, and has them deleted",
-      async () => {
-        const [report, served] = await run(name, ["releasedExecutors"], DYNAMIC_ALLOCATION);
-        expectReleased(report);
-        // Blocks of the cached RDD came from the other host besides.
-        expect(served).toBeGreaterThan(report.counters.remoteBytes);
-      },
-      APPLICATION_TIMEOUT_MS,
-    );
-
-    it(
-      "does so with the old fetch protocol too",
-      async () => {
-        const conf = { ...DYNAMIC_ALLOCATION, ...OLD_FETCH_PROTOCOL };
-        const [report, served] = await run(name, ["releasedExecutors"], conf);
-        expectReleased(report);
-        expect(served).toBeGreaterThan(report.counters.remoteBytes);
-      },
-      APPLICATION_TIMEOUT_MS,
-    );
-
-    it(
-      "tells where the files of an executor of the same host are",
-      async () => {
-        const conf = { ...DYNAMIC_ALLOCATION, ...HOST_LOCAL_READS };
-        const [report, served] = await run(name, ["releasedExecutors"], conf);
-        expectReleased(report);
-        expect(report.counters.localBytes).toBeGreaterThan(0);
-        expect(served).toBeGreaterThan(report.counters.remoteBytes);
-      },
-      APPLICATION_TIMEOUT_MS,
-    );
+    it("reads the files of released executors, and has them deleted", async () => {
+      const [report, served] = await run(name, ["releasedExecutors"], DYNAMIC_ALLOCATION);
+      expectReleased(report);
+      // Blocks of the cached RDD came from the other host besides.
+      expect(served).toBeGreaterThan(report.counters.remoteBytes);
+    });
   });
+
+  describe("through bm serve in other ways", () => {
+    it("computes the same with the old fetch protocol and blocks as streams", async () => {
+      const conf = { ...OLD_FETCH_PROTOCOL, ...BLOCKS_AS_STREAMS };
+      const [report, served] = await run("bm serve", RDD_JOBS, conf);
+      expectSameResults(report, RDD_JOBS);
+      expect(report.counters.bytesToDisk).toBeGreaterThan(1_000_000);
+      expect(served).toBe(report.counters.remoteBytes);
+    });
+
+    it("reads the files of released executors with the old fetch protocol", async () => {
+      const conf = { ...DYNAMIC_ALLOCATION, ...OLD_FETCH_PROTOCOL };
+      const [report, served] = await run("bm serve", ["releasedExecutors"], conf);
+      expectReleased(report);
+      expect(served).toBeGreaterThan(report.counters.remoteBytes);
+    });
+
+    it("tells where the files of an executor of the same host are", async () => {
+      const conf = { ...DYNAMIC_ALLOCATION, ...HOST_LOCAL_READS };
+      const [report, served] = await run("bm serve", ["releasedExecutors"], conf);
+      expectReleased(report);
+      expect(report.counters.localBytes).toBeGreaterThan(0);
+      expect(served).toBeGreaterThan(report.counters.remoteBytes);
+    });
+  });
+
+  describe("through bm serve in trouble", () => {
+    it("loses nothing when the service pauses for ten seconds, is killed and starts again", async () => {
+      const base = clusterConf(cluster.masterUrl, ours.port, localDirectory);
+      const running = driver.run(["slowReduce"], base);
+      running.catch(() => {});
+      await moreBytesBefore(running);
+      ours.signal("SIGSTOP");
+      await sleep(10_000);
+      ours.signal("SIGCONT");
+      await moreBytesBefore(running);
+      ours.signal("SIGKILL");
+      await sleep(1000);
+      await ours.restart();
+      // A new process counts from zero, and knows the executors of the old one from its database.
+      await moreBytesBefore(running);
+      expectSameResults(await running, ["slowReduce"]);
+    });
+
+    it("finds out that the disk turned a byte over, and the job is right after all", async () => {
+      const [report] = await run("bm serve", ["flippedByte"]);
+      const { rows, sha256, facts } = report.results.flippedByte ?? {};
+      const expected = inLocalMode.results.flippedByte;
+      expect({ rows, sha256 }).toEqual({ rows: expected?.rows, sha256: expected?.sha256 });
+      expect(report.counters.fetchFailures).toBeGreaterThan(0);
+      expect(facts?.["fetchFailureText"]).toContain("DISK_ISSUE");
+    });
+  });
+
+  /** Resolves when the service gives out more than until now; rejects when the job ends first. */
+  async function moreBytesBefore(running: Promise<unknown>): Promise<void> {
+    const over = new AbortController();
+    const end = (): void => over.abort(new Error("the job ended before it read more"));
+    running.then(end, end);
+    const { bytes } = await ours.counters();
+    while ((await ours.counters()).bytes === bytes) {
+      over.signal.throwIfAborted();
+      await sleep(50);
+    }
+  }
 
   function expectReleased(report: ApplicationReport): void {
     expectSameResults(report, ["releasedExecutors"]);
     const facts = report.results.releasedExecutors?.facts;
     // Nothing was computed twice: what the first executors left behind was read.
     expect(facts).toMatchObject({ mapTasksRepeated: 0, rowsComputed: 12_000 });
-    expect(facts?.["released"]).toBeGreaterThan(0);
-    expect(facts?.["releasedLater"]).toBeGreaterThan(0);
-    expect(facts?.["filesBeforeRemoval"]).toBeGreaterThan(0);
+    for (const fact of ["released", "releasedLater", "filesBeforeRemoval"]) {
+      expect(facts?.[fact], fact).toBeGreaterThan(0);
+    }
     expect(facts?.["filesAfterRemoval"]).toBe(0);
   }
 });

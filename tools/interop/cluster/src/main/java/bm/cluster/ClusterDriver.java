@@ -76,6 +76,8 @@ public final class ClusterDriver {
       case "sqlAdaptive" -> SqlJobs.adaptive(context);
       case "sqlFixedPlan" -> SqlJobs.fixedPlan(context);
       case "releasedExecutors" -> ReleasedExecutors.run(context, counters);
+      case "slowReduce" -> DrillJobs.slowReduce(context);
+      case "flippedByte" -> DrillJobs.flippedByte(context, counters);
       default -> throw new IllegalArgumentException("no job is called " + name);
     };
   }

@@ -17,11 +17,15 @@ final class ShuffleCounters extends SparkListener {
   private long remoteBlocks;
   private long localBytes;
   private long bytesToDisk;
+  private String fetchFailureText = "";
 
   @Override
   public synchronized void onTaskEnd(SparkListenerTaskEnd end) {
     tasks += 1;
-    if (end.reason() instanceof FetchFailed) fetchFailures += 1;
+    if (end.reason() instanceof FetchFailed failed) {
+      fetchFailures += 1;
+      fetchFailureText = failed.toErrorString();
+    }
     if (!end.taskInfo().successful()) failedTasks += 1;
     if (end.taskType().equals("ShuffleMapTask")) mapTasks += 1;
     if (end.taskMetrics() == null) return;
@@ -34,6 +38,11 @@ final class ShuffleCounters extends SparkListener {
 
   synchronized long mapTasks() {
     return mapTasks;
+  }
+
+  /** What the last task that could not read its input said. */
+  synchronized String fetchFailureText() {
+    return fetchFailureText;
   }
 
   synchronized Map<String, Object> snapshot() {
