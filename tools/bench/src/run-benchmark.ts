@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { missingTools } from "@bm/interop";
 import { Contest, type Pace } from "./contest/contest.ts";
+import { prepareRegionFile } from "./halves/region-file.ts";
 import { type Comparison, compare } from "./report/comparison.ts";
 import { figure, spreadText } from "./report/figures.ts";
 import { describeMachine } from "./report/machine.ts";
@@ -25,6 +26,7 @@ export interface BenchmarkPlan {
 export async function runBenchmark(plan: BenchmarkPlan, signal: AbortSignal): Promise<RunReport> {
   const directory = mkdtempSync(join(tmpdir(), "bm-bench-"));
   const peers = await availablePeers(plan);
+  prepareRegionFile(directory);
   const contest = new Contest(plan.pace, directory, peers);
   // Its processes end, and with them whatever is being measured.
   const stop = (): void => void contest.close();

@@ -1,4 +1,9 @@
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FILE_REGION_BYTES, regionBytes } from "@bm/interop";
 import { describe, expect, it } from "vitest";
+import { prepareRegionFile } from "../src/halves/region-file.ts";
 import { Latencies } from "../src/load/latencies.ts";
 import { checkAll, checkSamples, regionByte } from "../src/load/region-check.ts";
 import { figure, spreadText } from "../src/report/figures.ts";
@@ -66,6 +71,17 @@ describe("the check of an answer", () => {
     const bad = Buffer.from(good);
     bad[1] = regionByte(70_001) ^ 1;
     expect(() => checkAll(bad, 70_000, 5000)).toThrow("position 70001");
+  });
+});
+
+describe("the file of the region", () => {
+  it("holds the region, and is written once", () => {
+    const directory = mkdtempSync(join(tmpdir(), "bm-bench-"));
+    const file = prepareRegionFile(directory);
+    const { mtimeMs } = statSync(file);
+    expect(regionBytes(FILE_REGION_BYTES).equals(readFileSync(file))).toBe(true);
+    expect(statSync(prepareRegionFile(directory)).mtimeMs).toBe(mtimeMs);
+    rmSync(directory, { recursive: true });
   });
 });
 
