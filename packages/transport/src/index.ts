@@ -1,4 +1,5 @@
 /** A Netty-style framed transport, wire compatible with Apache Spark 3.3 to 4.x. See README.md. */
+export type { BodyLease } from "./buffer/body-lease.ts";
 export { BufferPool } from "./buffer/buffer-pool.ts";
 export { BytesManagedBuffer } from "./buffer/bytes-managed-buffer.ts";
 export {

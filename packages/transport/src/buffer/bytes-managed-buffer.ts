@@ -1,16 +1,17 @@
+import type { BodyLease } from "./body-lease.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 
 /** A body in memory. */
 export class BytesManagedBuffer extends ManagedBuffer {
   /** The content itself, not a copy. */
   readonly view: Uint8Array;
-  readonly #isBorrowed: boolean;
+  readonly #lease: BodyLease | null;
 
-  /** `isBorrowed` says that `view` lies in a buffer that is overwritten after the current turn. */
-  constructor(view: Uint8Array, options: { readonly isBorrowed?: boolean } = {}) {
+  /** `lease` is given when `view` is only lent for the current turn. */
+  constructor(view: Uint8Array, lease: BodyLease | null = null) {
     super();
     this.view = view;
-    this.#isBorrowed = options.isBorrowed ?? false;
+    this.#lease = lease;
   }
 
   get size(): number {
@@ -18,15 +19,15 @@ export class BytesManagedBuffer extends ManagedBuffer {
   }
 
   override keep(): BytesManagedBuffer {
-    return this.#isBorrowed ? new BytesManagedBuffer(copyOf(this.view)) : this;
+    return this.#lease === null ? this : new BytesManagedBuffer(this.#lease.keep(this.view));
   }
 
   override bytes(): Promise<Uint8Array> {
-    return Promise.resolve(this.#isBorrowed ? copyOf(this.view) : this.view);
+    return Promise.resolve(this.keep().view);
   }
 
   open(): Promise<BodyReader> {
-    // Taken before the caller's turn ends, while a borrowed view is still valid.
+    // Taken before the caller's turn ends, while a lent view is still valid.
     let rest: Uint8Array | null = this.view.length === 0 ? null : this.keep().view;
     return Promise.resolve({
       next: () => {
@@ -37,10 +38,4 @@ export class BytesManagedBuffer extends ManagedBuffer {
       close: () => Promise.resolve(),
     });
   }
-}
-
-function copyOf(bytes: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafeSlow(bytes.length);
-  copy.set(bytes);
-  return copy;
 }

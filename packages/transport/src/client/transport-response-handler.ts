@@ -4,6 +4,7 @@
  * Answers to chunk and RPC requests are matched by id; answers to stream requests by order alone.
  * An answer that nobody waits for is counted and dropped.
  */
+import type { BodyLease } from "../buffer/body-lease.ts";
 import { BytesManagedBuffer } from "../buffer/bytes-managed-buffer.ts";
 import type { Channel } from "../channel/channel.ts";
 import type { FrameDecoder } from "../codec/frame-decoder.ts";
@@ -231,10 +232,9 @@ export class TransportResponseHandler {
 
 function arrived(message: {
   readonly body: MessageBody;
-  readonly isBodyBorrowed?: boolean;
+  readonly bodyLease?: BodyLease | null;
 }): BytesManagedBuffer {
-  const isBorrowed = message.isBodyBorrowed ?? false;
-  return new BytesManagedBuffer(message.body as Uint8Array, { isBorrowed });
+  return new BytesManagedBuffer(message.body as Uint8Array, message.bodyLease ?? null);
 }
 
 /** The peer's text is kept whole; its first word up to the colon is a Java class name if it is a JVM. */

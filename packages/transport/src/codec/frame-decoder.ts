@@ -9,6 +9,8 @@
  * Runs synchronously and delivers one frame at a time: handling a frame may install an interceptor,
  * and then the very next byte is raw stream data that belongs to no frame.
  */
+import { BlockLease, BlockPool } from "../buffer/block-pool.ts";
+import { type BodyLease, readBufferLease } from "../buffer/body-lease.ts";
 import type { ChannelHandler, HandlerContext } from "../channel/channel-handler.ts";
 import { identifyForeignProtocol } from "../foreign/foreign-protocol.ts";
 import { invariant } from "../invariant.ts";
@@ -22,15 +24,18 @@ export const FRAME_CONTENT_BYTES_MAX: number = 0x7fff_fffe;
 
 /**
  * A frame that spans reads is gathered in blocks of at most this size, so that a peer which only
- * claims a large frame makes us reserve little.
+ * claims a large frame makes us reserve little. A body of 16 MiB and its header fit into one.
  */
-const GATHER_BLOCK_BYTES = 16 * 1024 * 1024;
+const GATHER_BLOCK_BYTES = 20 * 1024 * 1024;
 
 /**
  * What is missing of a frame is read straight into its block from this size on. Below it a read that
  * brings the next frames too saves more than the copy costs.
  */
 const DIRECT_READ_BYTES_MIN = 64 * 1024;
+
+/** For the large frames of all connections of a thread. */
+const blocks = new BlockPool();
 
 /** Takes raw bytes in place of the framing. */
 export interface StreamInterceptor {
@@ -62,6 +67,8 @@ export class FrameDecoder implements ChannelHandler {
   #gathered: Buffer[] = [];
   #block: Buffer | null = null;
   #blockBytes = 0;
+  /** How much of the block is for this frame. */
+  #blockLimit = 0;
   #interceptor: StreamInterceptor | null = null;
   #state: DecoderState = "open";
   #isFirstFrame = true;
@@ -93,7 +100,9 @@ export class FrameDecoder implements ChannelHandler {
 
   readTarget(): Uint8Array | null {
     if (this.#block === null || this.#missingBytes < DIRECT_READ_BYTES_MIN) return null;
-    return this.#block.subarray(this.#blockBytes);
+    // Not beyond this frame: a block may be larger than what is wanted of it.
+    const end = Math.min(this.#blockLimit, this.#blockBytes + this.#missingBytes);
+    return this.#block.subarray(this.#blockBytes, end);
   }
 
   exceptionCaught(context: HandlerContext, error: Error): void {
@@ -151,41 +160,62 @@ export class FrameDecoder implements ChannelHandler {
     const taken = Math.min(this.#missingBytes, chunk.length - offset);
     if (this.#block === null && taken === this.#missingBytes) {
       const content = chunk.subarray(offset, offset + taken);
-      this.#deliver(context, content, true);
+      this.#deliver(context, content, readBufferLease);
       return taken;
     }
     const gathered = this.#gather(chunk, offset, taken);
-    if (this.#missingBytes === 0) this.#deliver(context, this.#join(), false);
+    if (this.#missingBytes === 0) this.#deliverGathered(context);
     return gathered;
   }
 
-  #deliver(context: HandlerContext, bytes: Buffer, isBorrowed: boolean): void {
+  #deliver(context: HandlerContext, bytes: Buffer, lease: BodyLease | null): void {
     this.#missingBytes = -1;
     this.#isFirstFrame = false;
-    context.fireChannelRead({ bytes, isBorrowed });
+    context.fireChannelRead({ bytes, lease });
+  }
+
+  /** Whoever wants the frame beyond this turn keeps its block; otherwise the next frame gets it. */
+  #deliverGathered(context: HandlerContext): void {
+    const block = this.#block as Buffer;
+    if (this.#gathered.length > 0) {
+      this.#deliver(context, this.#join(block), null);
+      return;
+    }
+    const bytes = block.subarray(0, this.#blockBytes);
+    this.#drop();
+    const lease = new BlockLease();
+    try {
+      this.#deliver(context, bytes, lease);
+    } finally {
+      if (lease.end()) blocks.put(block);
+    }
   }
 
   /** Copies into the current block; takes less when the block is full. */
   #gather(chunk: Buffer, offset: number, bytes: number): number {
-    this.#block ??= Buffer.allocUnsafeSlow(Math.min(this.#missingBytes, GATHER_BLOCK_BYTES));
-    const block = this.#block;
-    const taken = Math.min(bytes, block.length - this.#blockBytes);
+    const block = this.#block ?? this.#nextBlock();
+    const taken = Math.min(bytes, this.#blockLimit - this.#blockBytes);
     if (!isInPlace(chunk, offset, block, this.#blockBytes)) {
       chunk.copy(block, this.#blockBytes, offset, offset + taken);
     }
     this.#blockBytes += taken;
     this.#missingBytes -= taken;
-    if (this.#blockBytes === block.length && this.#missingBytes > 0) {
-      this.#gathered.push(block);
-      this.#block = Buffer.allocUnsafeSlow(Math.min(this.#missingBytes, GATHER_BLOCK_BYTES));
-      this.#blockBytes = 0;
+    if (this.#blockBytes === this.#blockLimit && this.#missingBytes > 0) {
+      this.#gathered.push(block.subarray(0, this.#blockLimit));
+      this.#nextBlock();
     }
     return taken;
   }
 
-  #join(): Buffer {
-    const last = this.#block as Buffer;
-    const whole = this.#gathered.length === 0 ? last : Buffer.concat([...this.#gathered, last]);
+  #nextBlock(): Buffer {
+    this.#blockLimit = Math.min(this.#missingBytes, GATHER_BLOCK_BYTES);
+    this.#blockBytes = 0;
+    this.#block = blocks.take(this.#blockLimit);
+    return this.#block;
+  }
+
+  #join(last: Buffer): Buffer {
+    const whole = Buffer.concat([...this.#gathered, last.subarray(0, this.#blockBytes)]);
     this.#drop();
     return whole;
   }

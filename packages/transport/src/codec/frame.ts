@@ -1,10 +1,11 @@
+import type { BodyLease } from "../buffer/body-lease.ts";
 import type { MessageBody } from "../protocol/message.ts";
 
 /** Content of one frame as it arrived: the type byte, the header fields, the in-frame body. */
 export interface InboundFrame {
   readonly bytes: Buffer;
-  /** The bytes lie in a read buffer: valid for the current turn only. */
-  readonly isBorrowed: boolean;
+  /** Set when the bytes are only lent for the current turn; null when they are the receiver's own. */
+  readonly lease: BodyLease | null;
 }
 
 /** A frame on its way out. Nothing may be written between its header and the last byte of its body. */

@@ -1,4 +1,5 @@
 /** Turns the content of frames into messages. Layouts: protocol/message.ts. */
+import type { BodyLease } from "../buffer/body-lease.ts";
 import type { ChannelHandler, HandlerContext } from "../channel/channel-handler.ts";
 import { ByteReader } from "../protocol/byte-reader.ts";
 import { readInt64 } from "../protocol/int64.ts";
@@ -39,9 +40,9 @@ export function decodeMessage(input: InboundFrame): Message {
     case MessageType.ChunkFetchRequest:
       return bytes.length < FIXED_HEADER_BYTES
         ? refuseShort(bytes)
-        : decodeFixedHeader(type, bytes, input.isBorrowed);
+        : decodeFixedHeader(type, bytes, input.lease);
     default:
-      return decodeVariableHeader(type, new ByteReader(bytes), input.isBorrowed);
+      return decodeVariableHeader(type, new ByteReader(bytes), input.lease);
   }
 }
 
@@ -52,7 +53,11 @@ type FixedHeaderType =
   | typeof MessageType.RpcResponse
   | typeof MessageType.MergedBlockMetaSuccess;
 
-function decodeFixedHeader(type: FixedHeaderType, bytes: Buffer, isBodyBorrowed: boolean): Message {
+function decodeFixedHeader(
+  type: FixedHeaderType,
+  bytes: Buffer,
+  bodyLease: BodyLease | null,
+): Message {
   const id = readInt64(bytes, 1);
   if (type === MessageType.ChunkFetchRequest) {
     return { type, streamId: id, chunkIndex: bytes.readInt32BE(9) };
@@ -60,16 +65,20 @@ function decodeFixedHeader(type: FixedHeaderType, bytes: Buffer, isBodyBorrowed:
   const body = bytes.subarray(FIXED_HEADER_BYTES);
   switch (type) {
     case MessageType.ChunkFetchSuccess:
-      return { type, streamId: id, chunkIndex: bytes.readInt32BE(9), body, isBodyBorrowed };
+      return { type, streamId: id, chunkIndex: bytes.readInt32BE(9), body, bodyLease };
     case MessageType.MergedBlockMetaSuccess:
-      return { type, requestId: id, numChunks: bytes.readInt32BE(9), body, isBodyBorrowed };
+      return { type, requestId: id, numChunks: bytes.readInt32BE(9), body, bodyLease };
     case MessageType.RpcRequest:
     case MessageType.RpcResponse:
-      return { type, requestId: id, body, isBodyBorrowed };
+      return { type, requestId: id, body, bodyLease };
   }
 }
 
-function decodeVariableHeader(type: number, reader: ByteReader, isBodyBorrowed: boolean): Message {
+function decodeVariableHeader(
+  type: number,
+  reader: ByteReader,
+  bodyLease: BodyLease | null,
+): Message {
   reader.skip(1);
   switch (type) {
     case MessageType.ChunkFetchFailure:
@@ -89,7 +98,7 @@ function decodeVariableHeader(type: number, reader: ByteReader, isBodyBorrowed: 
       return { type, streamId: reader.readString(), error: reader.readString() };
     case MessageType.OneWayMessage:
       reader.skip(4);
-      return { type, body: reader.rest(), isBodyBorrowed };
+      return { type, body: reader.rest(), bodyLease };
     case MessageType.UploadStream:
       return {
         type,

@@ -18,6 +18,7 @@
  *
  * Integers are big-endian and signed; str and bytes are an int32 length and the content.
  */
+import type { BodyLease } from "../buffer/body-lease.ts";
 import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
 import type { Int64 } from "./int64.ts";
 
@@ -38,14 +39,14 @@ export const MessageType = {
   MergedBlockMetaSuccess: 12,
 } as const;
 
-/** A body on its way out (either form) or as it arrived (bytes, see `isBodyBorrowed`). */
+/** A body on its way out (either form) or as it arrived (bytes, see `bodyLease`). */
 export type MessageBody = Uint8Array | ManagedBuffer;
 
 /** What every message with a body says of it. */
 interface WithBody {
   readonly body: MessageBody;
-  /** On arrival: the bytes lie in a read buffer and are valid for the current turn only. */
-  readonly isBodyBorrowed?: boolean;
+  /** On arrival: set when the bytes are only lent for the current turn. */
+  readonly bodyLease?: BodyLease | null;
 }
 
 /** Asks for one chunk of a registered stream. */

@@ -6,9 +6,12 @@
  *     embedded.readInbound(); // what left the last handler
  */
 
+import { BlockLease } from "../buffer/block-pool.ts";
 import { Channel } from "../channel/channel.ts";
 import type { ChannelHandler, HandlerContext, WriteDone } from "../channel/channel-handler.ts";
+import type { InboundFrame } from "../codec/frame.ts";
 import type { Clock, Socket, SocketEvents } from "../platform/platform.ts";
+import type { OneWayMessage } from "../protocol/message.ts";
 import { ManualClock } from "./manual-clock.ts";
 
 /** What {@link EmbeddedChannel} takes. */
@@ -93,13 +96,24 @@ export class EmbeddedChannel {
 
   #collector(): ChannelHandler {
     return {
-      channelRead: (_context: HandlerContext, message: unknown) => void this.#inbound.push(message),
+      channelRead: (_context: HandlerContext, message: unknown) => {
+        keepBlock(message);
+        this.#inbound.push(message);
+      },
       exceptionCaught: (_context: HandlerContext, error: Error) =>
         void this.#exceptions.push(error),
       userEventTriggered: (_context: HandlerContext, event: unknown) =>
         void this.#events.push(event),
     };
   }
+}
+
+/** A test reads later what was only lent for the turn. Bytes that it passed in itself stay its own. */
+function keepBlock(message: unknown): void {
+  if (typeof message !== "object" || message === null) return;
+  const { lease, bytes, bodyLease, body } = message as Partial<InboundFrame & OneWayMessage>;
+  if (lease instanceof BlockLease && bytes !== undefined) lease.keep(bytes);
+  if (bodyLease instanceof BlockLease && body instanceof Uint8Array) bodyLease.keep(body);
 }
 
 class EmbeddedSocket implements Socket {

@@ -38,7 +38,7 @@ export function messageOf(golden: Pick<GoldenFrame, "type" | "fields" | "bodyHex
 export function plainFields(message: Message): Record<string, string | number> {
   const plain: Record<string, string | number> = {};
   for (const [field, value] of Object.entries(message)) {
-    if (field === "type" || field === "body" || field === "isBodyBorrowed") continue;
+    if (field === "type" || field === "body" || field === "bodyLease") continue;
     if (value instanceof Uint8Array) plain[field] = Buffer.from(value).toString("hex");
     else if (INT64_FIELDS.has(field)) plain[field] = String(value);
     else plain[field] = value as string | number;
