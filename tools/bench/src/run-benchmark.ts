@@ -41,6 +41,10 @@ export async function runBenchmark(plan: BenchmarkPlan, signal: AbortSignal): Pr
       comparisons.push(comparison);
       plan.say(`${at + 1}/${plan.suites.length} ${progressText(comparison)}`);
     }
+  } catch (error) {
+    // What failed then is a half that was ended.
+    signal.throwIfAborted();
+    throw error;
   } finally {
     signal.removeEventListener("abort", stop);
     await contest.close();
