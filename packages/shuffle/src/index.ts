@@ -6,9 +6,9 @@ export {
   type MergedPartition,
 } from "./client/external-shuffle-client.ts";
 export { DownloadFiles, type DownloadFilesOptions } from "./download/download-files.ts";
+export type { BlockFetchClient } from "./fetch/block-fetch-client.ts";
 export { BlockFetcherIterator } from "./fetch/block-fetcher-iterator.ts";
 export type {
-  BlockFetchClient,
   BlockFetcherIteratorOptions,
   FetchedBlock,
 } from "./fetch/block-fetcher-options.ts";
@@ -45,6 +45,8 @@ export {
   ShuffleIndexFile,
   type ShuffleSegment,
 } from "./files/shuffle-index-file.ts";
+export { FetchHedging, type FetchHedgingOptions } from "./hedging/fetch-hedging.ts";
+export type { FetchPlace, HedgingRules } from "./hedging/hedged-fetch.ts";
 export {
   BLOCK_PUSH_RETURN_CODES,
   type BlockPushReturnCode,
@@ -104,13 +106,12 @@ export {
   type ExternalShuffleServiceOptions,
   type ShuffleServiceParts,
 } from "./service/external-shuffle-service.ts";
-export {
-  LevelExecutorStore,
-  type LevelExecutorStoreOptions,
-} from "./service/level-executor-store.ts";
+export { LevelExecutorStore } from "./service/level-executor-store.ts";
+export { LevelRows, type LevelRowsOptions } from "./service/level-rows.ts";
 export type { MeterSnapshot } from "./service/metrics/meter.ts";
 export { ShuffleServiceMetrics } from "./service/metrics/shuffle-service-metrics.ts";
 export type { TimerSnapshot } from "./service/metrics/timer.ts";
+export { forgetfulRows, type RowChange, type RowStore } from "./service/row-store.ts";
 export { SERVICE_KEYS, ServiceConf, type ServiceKey } from "./service/service-conf.ts";
 export {
   type FetchCulprit,

@@ -8,6 +8,7 @@
 import type { BlockManagerId } from "@bm/block";
 import type { ManagedBuffer } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
+import type { BlockFetchClient } from "./block-fetch-client.ts";
 import type { BlockFetcherIteratorOptions, FetchedBlock } from "./block-fetcher-options.ts";
 import type { BlockFetchingListener } from "./block-fetching-listener.ts";
 import { CorruptBlocks } from "./corrupt-blocks.ts";
@@ -48,6 +49,7 @@ const REQUESTS_PER_LIMIT = 5;
  */
 export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
   readonly #options: BlockFetcherIteratorOptions;
+  readonly #client: BlockFetchClient;
   readonly #inFlight: InFlight;
   readonly #waiting: FetchRequest[];
   readonly #local: LocalBlock[];
@@ -62,7 +64,8 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
   /** @throws ShuffleError OPTION_INVALID - an empty block, a block twice, or a limit below 1. */
   constructor(options: BlockFetcherIteratorOptions) {
     this.#options = options;
-    const { client, hostLocal, localId, random } = options;
+    const { client, hedging, hostLocal, localId, random } = options;
+    this.#client = hedging?.wrap(client) ?? client;
     const bytesMax = limit(options.maxBytesInFlight, BYTES_IN_FLIGHT_DEFAULT);
     const requestsMax = limit(options.maxReqsInFlight, Number.POSITIVE_INFINITY);
     const blocksPerAddressMax = limit(
@@ -226,11 +229,11 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     listener: BlockFetchingListener,
   ): Promise<void> {
     const { host, port, executorId } = location;
-    const { client, downloads, maxBytesInMemory = BYTES_IN_MEMORY_DEFAULT } = this.#options;
+    const { downloads, maxBytesInMemory = BYTES_IN_MEMORY_DEFAULT } = this.#options;
     const { signal } = this.#ended;
     const how = size > maxBytesInMemory ? { signal, downloads } : { signal };
     try {
-      await client.fetchBlocks(host, port, executorId, names, listener, how);
+      await this.#client.fetchBlocks(host, port, executorId, names, listener, how);
     } catch (error) {
       const [block] = blocks;
       if (block !== undefined) this.#fail(fetchFailed(location, block, error as Error));

@@ -1,26 +1,12 @@
 import type { BlockManagerId } from "@bm/block";
 import type { ManagedBuffer, Random } from "@bm/transport";
 import type { DownloadFiles } from "../download/download-files.ts";
+import type { FetchHedging } from "../hedging/fetch-hedging.ts";
 import type { BlockDataManager } from "../server/block-data-manager.ts";
-import type { FetchOptions } from "./block-fetches.ts";
-import type { BlockFetchingListener } from "./block-fetching-listener.ts";
-import type { DiagnosisClient } from "./corrupt-blocks.ts";
+import type { BlockFetchClient } from "./block-fetch-client.ts";
 import type { FetchMemory } from "./fetch-memory.ts";
 import type { BlocksByLocation, BlockToFetch } from "./fetch-requests.ts";
 import type { HostLocalBlocks } from "./host-local-blocks.ts";
-
-/** The part of a transfer service or shuffle client that a reader needs. */
-export interface BlockFetchClient extends DiagnosisClient {
-  /** See `NettyBlockTransferService.fetchBlocks`. */
-  fetchBlocks(
-    host: string,
-    port: number,
-    executorId: string,
-    blockIds: readonly string[],
-    listener: BlockFetchingListener,
-    options?: FetchOptions,
-  ): Promise<void>;
-}
 
 /** Options of {@link BlockFetcherIterator}. */
 export interface BlockFetcherIteratorOptions {
@@ -61,6 +47,8 @@ export interface BlockFetcherIteratorOptions {
    * second time. Default: every block is good.
    */
   readonly verify?: ((block: FetchedBlock) => void | Promise<void>) | undefined;
+  /** Repeats slow fetches at a second place, see `FetchHedging`. Default: never. */
+  readonly hedging?: FetchHedging | undefined;
   /** Of the writers' checksum files, for the diagnosis. Default: `ADLER32`. */
   readonly checksumAlgorithm?: string | undefined;
   /** Ends the reading: the iteration throws FETCH_ABORTED. */
