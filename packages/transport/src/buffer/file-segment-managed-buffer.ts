@@ -201,7 +201,7 @@ async function readExactly(
   throw new TransportError("BODY_UNAVAILABLE", message);
 }
 
-/** Less than all of `target` only at the end of the file. @throws TransportError BODY_UNAVAILABLE (rejects). */
+/** Less than all of `target` only at the file's end. @throws TransportError BODY_UNAVAILABLE (rejects). */
 async function readSome(
   file: OpenFile,
   path: string,
