@@ -1,9 +1,10 @@
-import { ExternalShuffleService, LevelExecutorStore } from "@bm/shuffle";
-import { type Logger, nodePlatform } from "@bm/transport";
+import { dirname, join } from "node:path";
+import { ExternalShuffleService, LevelExecutorStore, LevelRows, ServiceConf } from "@bm/shuffle";
+import { type Files, type Logger, nodePlatform } from "@bm/transport";
 import { OpsServer } from "../http/ops-server.ts";
 import { lineLogger } from "../platform/line-logger.ts";
 import { serveBanner } from "./serve-banner.ts";
-import { planService, type ServeFlags } from "./serve-options.ts";
+import { planService, type ServeFlags, type ServePlan } from "./serve-options.ts";
 import { endedApplications } from "./spark-master.ts";
 
 /** A service that runs, and its HTTP side. */
@@ -37,8 +38,10 @@ export async function startServe(
     database === null
       ? undefined
       : await LevelExecutorStore.open({ path: database, files: platform.files, logger });
+  const mergeStore = await openMergeStore(plan, platform.files, logger);
   const service = await ExternalShuffleService.start({
     conf,
+    mergeStore,
     port,
     host,
     roots: dirs,
@@ -59,6 +62,18 @@ export async function startServe(
     await service.close();
     throw error;
   }
+}
+
+/** Beside the registrations, under the name that Spark's service on YARN has for it. */
+async function openMergeStore(
+  { conf, database }: ServePlan,
+  files: Files,
+  logger: Logger,
+): Promise<LevelRows | undefined> {
+  const isMerging = new ServiceConf(conf).mergesPushedBlocks;
+  if (database === null || !isMerging) return undefined;
+  const path = join(dirname(database), "sparkShuffleMergeRecovery.ldb");
+  return LevelRows.open({ path, files, logger });
 }
 
 /** Ends in the order in which a load balancer likes it: not ready, drained, gone. */

@@ -17,7 +17,7 @@ export function serveBanner(
     `  dirs      ${plan.dirs.length === 0 ? "any (give --dir to restrict them)" : plan.dirs.join(", ")}`,
     "  security  none: whoever reaches the port may read every application's shuffle files",
     `  database  ${plan.database ?? "none, a restart forgets every executor"}; ${known}`,
-    `  merging   refused, as Spark does outside YARN`,
+    `  merging   ${service.conf.mergesPushedBlocks ? "pushed blocks are merged" : "refused, as Spark does outside YARN"}`,
     `  expiry    ${expiryOf(service, plan)}`,
     `  limits    ${limitsOf(service).join(", ")}`,
   ];

@@ -43,10 +43,15 @@ import { diagnoseCorruption } from "./diagnose-corruption.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
-import { mergedChunks, namesMergedChunks, openedMergedChunks } from "./merge/merged-chunks.ts";
+import {
+  mergedChunks,
+  namesMergedChunks,
+  type OpenedMergedChunks,
+  openedMergedChunks,
+} from "./merge/merged-chunks.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
-import { fetchedBlocks, namedBlocks, type OpenedBlocks } from "./opened-blocks.ts";
+import { fetchedBlocks, namedBlocks, OpenedBlocks } from "./opened-blocks.ts";
 import { ReferenceBudget } from "./reference-budget.ts";
 import { removeBlocks } from "./remove-blocks.ts";
 import { executorNotRegistered, JAVA, serviceFailure } from "./service-failure.ts";
@@ -115,7 +120,7 @@ export class ExternalBlockHandler extends RpcHandler {
       throw new ShuffleError("MESSAGE_UNEXPECTED", text);
     }
     authorise(client, message.appId);
-    return this.#options.mergeManager.receiveBlock(message);
+    return this.#options.mergeManager.receiveBlock(message, client.channel);
   }
 
   override receiveMergedBlockMetaRequest(
@@ -191,10 +196,7 @@ export class ExternalBlockHandler extends RpcHandler {
     );
   }
 
-  #openStream(
-    client: TransportClient,
-    message: FetchShuffleBlockChunks | FetchShuffleBlocks | OpenBlocks,
-  ): Uint8Array {
+  #openStream(client: TransportClient, message: OpenRequest): Uint8Array {
     const end = this.#metrics.openBlockRequestLatencyMillis.start();
     try {
       const chunks = this.#chunksOf(client, message);
@@ -207,41 +209,29 @@ export class ExternalBlockHandler extends RpcHandler {
     }
   }
 
-  #chunksOf(
-    client: TransportClient,
-    message: FetchShuffleBlockChunks | FetchShuffleBlocks | OpenBlocks,
-  ): ChunkSource {
-    const { mergeManager, metrics } = this.#options;
+  #chunksOf(client: TransportClient, message: OpenRequest): ChunkSource {
+    const { mergeManager, metrics, resolver } = this.#options;
     const { appId, execId } = message;
-    if (message.type === "FetchShuffleBlockChunks") {
-      return mergedChunks(openedMergedChunks(message), { appId, mergeManager, metrics });
+    const opened = openedOf(message);
+    const onDone = this.#reserve(client, opened.count, opened.bytes);
+    if (opened instanceof OpenedBlocks) {
+      return new BlockChunks({ appId, execId, blocks: opened, resolver, metrics, onDone });
     }
-    if (message.type === "OpenBlocks" && namesMergedChunks(message.blockIds)) {
-      return mergedChunks(openedMergedChunks(message), { appId, mergeManager, metrics });
-    }
-    const blocks =
-      message.type === "OpenBlocks" ? namedBlocks(message.blockIds) : fetchedBlocks(message);
-    return this.#blockChunks(client, appId, execId, blocks);
+    return mergedChunks(opened, { appId, mergeManager, metrics, onDone });
   }
 
-  #blockChunks(
-    client: TransportClient,
-    appId: string,
-    execId: string,
-    blocks: OpenedBlocks,
-  ): ChunkSource {
-    const { logger, metrics, resolver } = this.#options;
+  /** Takes the memory of opened blocks; the result gives it back. */
+  #reserve(client: TransportClient, count: number, bytes: number): () => void {
     const { references } = this;
-    if (blocks.count > 0 && !references.tryTake(blocks.bytes)) {
-      const peer = client.channel.remoteAddress;
-      logger.warn(`closing ${peer}: ${references.bytes} bytes of opened blocks wait to be fetched`);
-      // An answer would fail the blocks for good: a peer asks again after a broken connection only.
-      const refusal = new ShuffleError("CLOSED", "too many opened blocks wait to be fetched");
-      client.abort(refusal);
-      throw refusal;
-    }
-    const onDone = (): void => references.giveBack(blocks.bytes);
-    return new BlockChunks({ appId, execId, blocks, resolver, metrics, onDone });
+    if (count === 0) return () => {};
+    if (references.tryTake(bytes)) return () => references.giveBack(bytes);
+    const peer = client.channel.remoteAddress;
+    const { logger } = this.#options;
+    logger.warn(`closing ${peer}: ${references.bytes} bytes of opened blocks wait to be fetched`);
+    // An answer would fail the blocks for good: a peer asks again after a broken connection only.
+    const refusal = new ShuffleError("CLOSED", "too many opened blocks wait to be fetched");
+    client.abort(refusal);
+    throw refusal;
   }
 
   #register({ appId, execId, executorInfo }: RegisterExecutor): Promise<Uint8Array> {
@@ -295,7 +285,15 @@ export class ExternalBlockHandler extends RpcHandler {
   }
 }
 
+type OpenRequest = FetchShuffleBlockChunks | FetchShuffleBlocks | OpenBlocks;
 type Answer = Uint8Array | Promise<Uint8Array>;
+
+function openedOf(message: OpenRequest): OpenedBlocks | OpenedMergedChunks {
+  if (message.type === "FetchShuffleBlocks") return fetchedBlocks(message);
+  if (message.type === "FetchShuffleBlockChunks") return openedMergedChunks(message);
+  const { blockIds } = message;
+  return namesMergedChunks(blockIds) ? openedMergedChunks(message) : namedBlocks(blockIds);
+}
 
 /** Connections without a client id come from networks where nobody authenticates. */
 function authorise({ clientId }: TransportClient, appId: string): void {

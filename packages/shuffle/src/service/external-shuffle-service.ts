@@ -19,10 +19,11 @@ import { type EndedApplications, Expiry } from "./expiry.ts";
 import { ExternalBlockHandler } from "./external-block-handler.ts";
 import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import { LocalDirsGuard } from "./local-dirs-guard.ts";
+import { createMergeManager } from "./merge/create-merge-manager.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
-import { noOpMergeManager } from "./merge/no-op-merge-manager.ts";
 import { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
 import { nodeRealPath, type RealPath } from "./platform/real-path.ts";
+import type { RowStore } from "./row-store.ts";
 import { ServiceConf } from "./service-conf.ts";
 
 /** Options of {@link ExternalShuffleService}. */
@@ -37,8 +38,11 @@ export interface ExternalShuffleServiceOptions {
   readonly roots?: readonly string[] | undefined;
   /** Where registrations are kept; taken over and closed. Default: nowhere. */
   readonly store?: ExecutorStore | undefined;
-  /** What is done with pushed blocks. Default: they are refused, as outside YARN. */
-  readonly mergeManager?: MergedShuffleFileManager | undefined;
+  /**
+   * Where is kept what was merged, when `spark.shuffle.push.server.mergedShuffleFileManagerImpl` says
+   * that pushed blocks are merged; taken over and closed. Default: nowhere.
+   */
+  readonly mergeStore?: RowStore | undefined;
   /** Asked now and then which applications have ended. Default: none is known to. */
   readonly endedApplications?: EndedApplications | undefined;
   /** Run on each accepted connection before anything else: authentication has its place here. */
@@ -95,6 +99,7 @@ export class ExternalShuffleService {
       return await startService(options, store, (...parts) => new ExternalShuffleService(...parts));
     } catch (error) {
       await store.close();
+      await options.mergeStore?.close();
       throw error;
     }
   }
@@ -150,7 +155,7 @@ async function startService(
   store: ExecutorStore,
   make: Make,
 ): Promise<ExternalShuffleService> {
-  const { logger = silentLogger, mergeManager = noOpMergeManager } = options;
+  const { logger = silentLogger } = options;
   const platform = options.platform ?? nodePlatform();
   const conf = new ServiceConf(options.conf);
   conf.check();
@@ -164,6 +169,13 @@ async function startService(
     verifyAtRead: conf.boolean("spark.shuffle.service.verifyBlockPathsAtRead"),
   });
   const { files, random } = platform;
+  const mergeManager = await createMergeManager(conf, {
+    files: platform.files,
+    guard,
+    metrics,
+    logger,
+    store: options.mergeStore,
+  });
   const resolver = new ExternalShuffleBlockResolver({
     files,
     registry,

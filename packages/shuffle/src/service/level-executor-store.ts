@@ -1,188 +1,53 @@
-/**
- * Registrations in a LevelDB. A database that cannot be read is set aside under another name, so that
- * the service starts and the evidence stays.
- */
-import type { Files, Logger } from "@bm/transport";
-import type { ClassicLevel } from "classic-level";
-import { ShuffleError } from "../shuffle-error.ts";
+/** Registrations in a LevelDB, as Spark keeps them. */
+import type { Logger } from "@bm/transport";
 import type { ExecutorChange, ExecutorStore, RegisteredExecutor } from "./executor-store.ts";
+import { LevelRows, type LevelRowsOptions } from "./level-rows.ts";
 import {
   EXECUTOR_KEY_PREFIX,
   executorKey,
   executorValue,
   readExecutorRow,
-  readVersion,
-  VERSION,
-  VERSION_KEY,
 } from "./recovery-rows.ts";
-
-/** Options of {@link LevelExecutorStore}. */
-export interface LevelExecutorStoreOptions {
-  /** Folder of the database; made when missing. */
-  readonly path: string;
-  /** Finds another name for a damaged database. */
-  readonly files: Files;
-  readonly logger: Logger;
-}
-
-type Database = ClassicLevel;
-
-const ROWS_PER_READ = 4096;
-/** Behind every key with the prefix. */
-const EXECUTOR_KEYS_END = `${EXECUTOR_KEY_PREFIX}\u{10ffff}`;
 
 /** See the file comment. */
 export class LevelExecutorStore implements ExecutorStore {
   readonly description: string;
-  readonly #options: LevelExecutorStoreOptions;
-  #database: Database;
+  readonly #rows: LevelRows;
+  readonly #logger: Logger;
 
-  private constructor(options: LevelExecutorStoreOptions, database: Database) {
-    this.#options = options;
-    this.#database = database;
-    this.description = options.path;
+  private constructor(rows: LevelRows, logger: Logger) {
+    this.description = rows.description;
+    this.#rows = rows;
+    this.#logger = logger;
   }
 
-  /**
-   * @throws ShuffleError OPTION_INVALID when another process uses the database, when it is of a newer
-   *   version, or cannot be made (rejects).
-   */
-  static async open(options: LevelExecutorStoreOptions): Promise<LevelExecutorStore> {
-    try {
-      return new LevelExecutorStore(options, await openDatabase(options.path));
-    } catch (error) {
-      if (!isDamage(error)) throw cannotOpen(options.path, error);
-      await setAside(options, error);
-      return new LevelExecutorStore(options, await openDatabase(options.path));
-    }
+  /** @throws as LevelRows.open. */
+  static async open(options: LevelRowsOptions): Promise<LevelExecutorStore> {
+    return new LevelExecutorStore(await LevelRows.open(options), options.logger);
   }
 
-  /** What can still be read of a database that turns out to be damaged is carried over. */
   async load(visit: (executor: RegisteredExecutor) => void): Promise<void> {
-    const executors: RegisteredExecutor[] = [];
-    try {
-      await this.#read(executors);
-    } catch (error) {
-      await this.#database.close();
-      await setAside(this.#options, error);
-      this.#database = await openDatabase(this.#options.path);
-      await this.write(executors.map((executor) => ({ kind: "put", ...executor })));
-    }
-    for (const executor of executors) visit(executor);
+    let damaged = 0;
+    await this.#rows.load((key, value) => {
+      if (!key.startsWith(EXECUTOR_KEY_PREFIX)) return;
+      const executor = readExecutorRow(key, value);
+      if (executor === null) damaged += 1;
+      else visit(executor);
+    });
+    if (damaged === 0) return;
+    this.#logger.error(`${this.description}: ${damaged} rows cannot be read and are ignored`);
   }
 
   async write(changes: readonly ExecutorChange[]): Promise<void> {
-    const rows = changes.map((change) => {
-      const key = executorKey(change.appId, change.execId);
-      if (change.kind === "remove") return { type: "del" as const, key };
-      return { type: "put" as const, key, value: executorValue(change.info) };
-    });
-    await this.#database.batch(rows, { sync: true });
+    await this.#rows.write(
+      changes.map((change) => ({
+        key: executorKey(change.appId, change.execId),
+        value: change.kind === "put" ? executorValue(change.info) : null,
+      })),
+    );
   }
 
   async close(): Promise<void> {
-    await this.#database.close();
+    await this.#rows.close();
   }
-
-  async #read(executors: RegisteredExecutor[]): Promise<void> {
-    const { logger, path } = this.#options;
-    let damaged = 0;
-    for await (const [key, value] of rowsOf(this.#database)) {
-      const executor = readExecutorRow(key, value);
-      if (executor === null) damaged += 1;
-      else executors.push(executor);
-    }
-    if (damaged > 0) logger.error(`${path}: ${damaged} rows cannot be read and are ignored`);
-  }
-}
-
-async function* rowsOf(database: Database): AsyncGenerator<[string, string], void, void> {
-  const iterator = database.iterator({ gte: EXECUTOR_KEY_PREFIX, lt: EXECUTOR_KEYS_END });
-  try {
-    for (;;) {
-      const rows = await iterator.nextv(ROWS_PER_READ);
-      if (rows.length === 0) return;
-      yield* rows;
-    }
-  } finally {
-    await iterator.close();
-  }
-}
-
-async function openDatabase(path: string): Promise<Database> {
-  // Loaded here: most users of this package have no use for a database.
-  const level = await import("classic-level");
-  const database: Database = new level.ClassicLevel(path, {
-    keyEncoding: "utf8",
-    valueEncoding: "utf8",
-  });
-  await database.open();
-  try {
-    await checkVersion(database, path);
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-  return database;
-}
-
-async function checkVersion(database: Database, path: string): Promise<void> {
-  const text = await database.get(VERSION_KEY);
-  const version = text === undefined ? VERSION : readVersion(text);
-  if (version !== null && version.major !== VERSION.major) {
-    const found = `StoreVersion[${version.major}.${version.minor}]`;
-    const own = `StoreVersion[${VERSION.major}.${VERSION.minor}]`;
-    const detail = `cannot read state DB with version ${found}, incompatible with current version ${own}`;
-    throw new ShuffleError("OPTION_INVALID", `${path}: ${detail}`);
-  }
-  const isCurrent = text !== undefined && version?.minor === VERSION.minor;
-  if (!isCurrent) await database.put(VERSION_KEY, JSON.stringify(VERSION), { sync: true });
-}
-
-async function setAside(
-  { files, logger, path }: LevelExecutorStoreOptions,
-  cause: unknown,
-): Promise<void> {
-  for (let number = 1; ; number += 1) {
-    const aside = `${path}.damaged-${number}`;
-    if ((await files.stat(aside)) !== null) continue;
-    await files.rename(path, aside);
-    logger.error(
-      `the recovery database ${path} is damaged (${detailOf(cause)}); it was set aside as ${aside} ` +
-        "and a new one is begun: executors that could not be read are unknown",
-    );
-    return;
-  }
-}
-
-/** Failures that another try, or an operator, can mend: the database itself may be sound. */
-const SURROUNDINGS =
-  /permission denied|not permitted|no space|quota|read-only|too many open files|EACCES|EPERM|ENOSPC|EDQUOT|EROFS|EMFILE|ENFILE|ENOENT/i;
-
-function isDamage(error: unknown): boolean {
-  return (
-    !(error instanceof ShuffleError) && !isLocked(error) && !SURROUNDINGS.test(detailOf(error))
-  );
-}
-
-function isLocked(error: unknown): boolean {
-  return causesOf(error).some(({ code }) => code === "LEVEL_LOCKED");
-}
-
-function cannotOpen(path: string, cause: unknown): ShuffleError {
-  if (cause instanceof ShuffleError) return cause;
-  const why = isLocked(cause) ? "another process uses it" : detailOf(cause);
-  return new ShuffleError("OPTION_INVALID", `the recovery database ${path}: ${why}`, { cause });
-}
-
-function detailOf(error: unknown): string {
-  return causesOf(error)
-    .map(({ message }) => message)
-    .join(": ");
-}
-
-function causesOf(error: unknown): { readonly code?: unknown; readonly message: string }[] {
-  const causes: Error[] = [];
-  for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause);
-  return causes;
 }

@@ -67,6 +67,13 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
   ),
 ];
 
+const MERGE_PACKAGE = "org.apache.spark.network.shuffle.";
+const MERGING_CLASS = `${MERGE_PACKAGE}RemoteBlockPushResolver`;
+const REFUSING_CLASSES: ReadonlySet<string> = new Set([
+  `${MERGE_PACKAGE}NoOpMergedShuffleFileManager`,
+  `${MERGE_PACKAGE}ExternalBlockHandler$NoOpMergedShuffleFileManager`,
+]);
+
 const KEYS_BY_NAME: ReadonlyMap<string, ServiceKey> = new Map(
   SERVICE_KEYS.map((entry) => [entry.name, entry]),
 );
@@ -86,6 +93,7 @@ export class ServiceConf {
   /** @throws ShuffleError OPTION_INVALID, TransportError OPTION_INVALID for the first bad value. */
   check(): void {
     this.transport.check();
+    void this.mergesPushedBlocks;
     for (const { name, type } of SERVICE_KEYS) {
       if (type === "bytes") this.bytes(name);
       if (type === "count") this.count(name);
@@ -93,6 +101,20 @@ export class ServiceConf {
     }
   }
 
+  /**
+   * True when pushed blocks are to be merged, as
+   * `spark.shuffle.push.server.mergedShuffleFileManagerImpl` says by the name of a class.
+   * @throws ShuffleError OPTION_INVALID for a class that has no counterpart here.
+   */
+  get mergesPushedBlocks(): boolean {
+    const name = this.transport.mergedShuffleFileManagerImpl;
+    if (name === MERGING_CLASS) return true;
+    if (REFUSING_CLASSES.has(name)) return false;
+    const text = `spark.shuffle.push.server.mergedShuffleFileManagerImpl=${name}: ${MERGING_CLASS} or the default`;
+    throw new ShuffleError("OPTION_INVALID", text);
+  }
+
+  /** False for everything but `true`. */
   boolean(name: string): boolean {
     return this.text(name).trim().toLowerCase() === "true";
   }

@@ -24,6 +24,7 @@ import {
 
 const INT_MIN = -(2 ** 31);
 const INT_MAX = 2 ** 31 - 1;
+const MAKE_PIPE = "mkfifo";
 const SECRET = "not for you";
 
 let root: string;
@@ -199,7 +200,7 @@ describe("paths", () => {
     for (const name of ["rdd_8_0", "shuffle_8_8_0.index"]) {
       const { path, subDirPath } = localFilePath(localDirs, 64, name);
       await mkdir(subDirPath, { recursive: true });
-      execFileSync("mkfifo", [path]);
+      execFileSync(MAKE_PIPE, [path]);
     }
     await mkdir(localFilePath(localDirs, 64, "rdd_8_1").path, { recursive: true });
     const rdds = await asker.open(open(APP, "1", "rdd_8_0", "rdd_8_1"));

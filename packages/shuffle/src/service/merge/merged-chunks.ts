@@ -12,6 +12,10 @@ export interface OpenedMergedChunks {
   readonly shuffleMergeId: number;
   readonly reduceIds: Int32Array;
   readonly chunkIds: Int32Array;
+  /** Chunks that are asked for. */
+  readonly count: number;
+  /** Memory that is held until the last one was asked for. */
+  readonly bytes: number;
 }
 
 /** Where the chunks are found and counted. */
@@ -19,6 +23,8 @@ export interface MergedChunksOptions {
   readonly appId: string;
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
+  /** Called once: the last chunk was asked for, or nobody will ask any more. */
+  readonly onDone: () => void;
 }
 
 /** True when the first name is that of a merged chunk: it decides for all others. */
@@ -35,12 +41,9 @@ export function openedMergedChunks(
 ): OpenedMergedChunks {
   if (message.type === "OpenBlocks") return namedChunks(message.blockIds);
   const { chunkIds, reduceIds, shuffleId, shuffleMergeId } = message;
-  return {
-    shuffleId,
-    shuffleMergeId,
-    reduceIds: Int32Array.from(reduceIds.flatMap((id, at) => chunkIds[at]?.map(() => id) ?? [])),
-    chunkIds: Int32Array.from(chunkIds.flat()),
-  };
+  const reduces = reduceIds.flatMap((id, at) => chunkIds[at]?.map(() => id) ?? []);
+  const ids = { shuffleId, shuffleMergeId };
+  return withSize(ids, Int32Array.from(reduces), Int32Array.from(chunkIds.flat()));
 }
 
 /** A source of these chunks, each found when it is asked for. */
@@ -48,11 +51,13 @@ export function mergedChunks(
   chunks: OpenedMergedChunks,
   options: MergedChunksOptions,
 ): ChunkSource {
-  const { appId, mergeManager, metrics } = options;
+  const { appId, mergeManager, metrics, onDone } = options;
   const { chunkIds, reduceIds, shuffleId, shuffleMergeId } = chunks;
   return {
     count: chunkIds.length,
+    release: onDone,
     open: async (index) => {
+      if (index === chunkIds.length - 1) onDone();
       const reduceId = reduceIds[index] ?? 0;
       const chunkId = chunkIds[index] ?? 0;
       const query = { appId, shuffleId, shuffleMergeId, reduceId, chunkId };
@@ -80,12 +85,16 @@ function namedChunks(names: readonly string[]): OpenedMergedChunks {
     reduceIds[index] = reduceId;
     chunkIds[index] = chunkId;
   }
-  return {
-    shuffleId: first?.shuffleId ?? 0,
-    shuffleMergeId: first?.shuffleMergeId ?? 0,
-    reduceIds,
-    chunkIds,
-  };
+  return withSize(first ?? { shuffleId: 0, shuffleMergeId: 0 }, reduceIds, chunkIds);
+}
+
+function withSize(
+  ids: { readonly shuffleId: number; readonly shuffleMergeId: number },
+  reduceIds: Int32Array,
+  chunkIds: Int32Array,
+): OpenedMergedChunks {
+  const bytes = reduceIds.byteLength + chunkIds.byteLength;
+  return { ...ids, reduceIds, chunkIds, count: chunkIds.length, bytes };
 }
 
 function numbersOf(name: string): readonly [number, number, number, number] {

@@ -6,6 +6,7 @@ import type {
   PushBlockStream,
   RemoveShuffleMerge,
 } from "../../protocol/block-transfer-message.ts";
+import type { Flow } from "./pushed-block.ts";
 
 /** What is known of a merged partition before its chunks are fetched. */
 export interface MergedBlockMetaAnswer {
@@ -26,8 +27,8 @@ export interface MergedChunkQuery extends MergedBlockMetaQuery {
 export interface MergedShuffleFileManager {
   /** An executor said where it, and so its application, keeps merged files. */
   registerExecutor(appId: string, info: ExecutorShuffleInfo): Promise<void>;
-  /** Receives one pushed block. */
-  receiveBlock(message: PushBlockStream): StreamCallbackWithId;
+  /** Receives one pushed block; `flow` is that of its connection. */
+  receiveBlock(message: PushBlockStream, flow: Flow): StreamCallbackWithId;
   /** Ends the merging of a shuffle; resolves when its files are complete. */
   finalizeShuffleMerge(message: FinalizeShuffleMerge): Promise<MergeStatuses>;
   /** Drops merged files. */
