@@ -18,7 +18,7 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
     "spark.shuffle.service.fetch.rdd.enabled",
     "boolean",
     "false",
-    "Keep blocks of RDDs when the files of a finished executor are cleaned.",
+    "Accepted: persisted blocks of RDDs are served in any case, and nothing here cleans them.",
   ),
   key(
     "spark.shuffle.service.index.cache.size",
