@@ -24,8 +24,9 @@ export interface BenchmarkPlan {
 
 /** Runs the suites one after the other; rejects when one fails or `signal` is aborted. */
 export async function runBenchmark(plan: BenchmarkPlan, signal: AbortSignal): Promise<RunReport> {
-  const directory = mkdtempSync(join(tmpdir(), "bm-bench-"));
   const peers = await availablePeers(plan);
+  const machine = describeMachine(peers);
+  const directory = mkdtempSync(join(tmpdir(), "bm-bench-"));
   prepareRegionFile(directory);
   const contest = new Contest(plan.pace, directory, peers);
   // Its processes end, and with them whatever is being measured.
@@ -50,7 +51,7 @@ export async function runBenchmark(plan: BenchmarkPlan, signal: AbortSignal): Pr
     await contest.close();
     rmSync(directory, { recursive: true, force: true });
   }
-  return { machine: describeMachine(peers), command: plan.command, pace: plan.pace, comparisons };
+  return { machine, command: plan.command, pace: plan.pace, comparisons };
 }
 
 /** Starting processes and warming them up comes before the first suite is done. */

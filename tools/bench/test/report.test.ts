@@ -57,6 +57,7 @@ const report: RunReport = {
     cores: 2,
     memoryBytes: 8 * 1024 ** 3,
     system: "Linux 6.1 x64",
+    loadBefore: 0.25,
     node: "v26.0.0",
     java: "17.0.1",
     spark: "4.1.2",
@@ -117,8 +118,21 @@ describe("the report", () => {
     const page = benchmarkPage(report, "benchmarks.svg");
     expect(page).toContain("A processor, 2 cores, 8 GiB");
     expect(page).toContain("`npm run bench`");
+    expect(page).toContain("load average before the run 0.3");
+    expect(page).toContain("1 to 3 rounds");
     expect(page).toContain("](benchmarks.svg)");
     expect(page).toContain("rpc-sync-1k");
+  });
+
+  it("says in its page what a quick run made smaller", () => {
+    const burst = compare({
+      suite: suiteNamed("rpc-burst-64k"),
+      outcomes: { ours: [outcome(500)] },
+    });
+    const quick = { ...report, pace: { ...report.pace, isQuick: true }, comparisons: [burst] };
+    expect(benchmarkPage(quick, "x.svg")).toContain("(quick: 500 at once instead of 5000)");
+    const whole = { ...report, comparisons: [burst] };
+    expect(benchmarkPage(whole, "x.svg")).not.toContain("(quick");
   });
 
   it("gives machines every round", () => {

@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
+import { arch, availableParallelism, cpus, loadavg, release, totalmem, type } from "node:os";
 import { sparkVersion } from "@bm/interop";
 import type { ContenderName } from "../suites/suite.ts";
 
@@ -9,13 +9,15 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly system: string;
+  /** Processes that wanted a core in the minute before the run: above zero, others were at work. */
+  readonly loadBefore: number;
   readonly node: string;
   /** Null when no JVM took part. */
   readonly java: string | null;
   readonly spark: string | null;
 }
 
-/** Looks at this machine. */
+/** Looks at this machine; to be called before the run. */
 export function describeMachine(peers: readonly ContenderName[]): Machine {
   const withJvm = peers.includes("jvm");
   return {
@@ -23,6 +25,7 @@ export function describeMachine(peers: readonly ContenderName[]): Machine {
     cores: availableParallelism(),
     memoryBytes: totalmem(),
     system: `${type()} ${release()} ${arch()}`,
+    loadBefore: loadavg()[0] ?? 0,
     node: process.version,
     java: withJvm ? javaVersion() : null,
     spark: withJvm ? sparkVersion : null,
@@ -34,7 +37,9 @@ export function machineText(machine: Machine): string {
   const gib = Math.round(machine.memoryBytes / 1024 ** 3);
   const jvm = machine.java === null ? "" : `, Java ${machine.java}, Spark ${machine.spark}`;
   const hardware = `${machine.processor}, ${machine.cores} cores, ${gib} GiB`;
-  return `${hardware}, ${machine.system}, Node ${machine.node}${jvm}; client and server on loopback`;
+  const load = `load average before the run ${machine.loadBefore.toFixed(1)}`;
+  const software = `${machine.system}, Node ${machine.node}${jvm}`;
+  return `${hardware}, ${software}; client and server on loopback; ${load}`;
 }
 
 function javaVersion(): string {

@@ -1,4 +1,6 @@
 /** docs/benchmarks.md, made from a run. */
+
+import type { Suite } from "../suites/suite.ts";
 import type { Comparison } from "./comparison.ts";
 import { machineText } from "./machine.ts";
 import type { RunReport } from "./run-report.ts";
@@ -7,19 +9,19 @@ import { markdownTable, tablesOf } from "./tables.ts";
 /** @param chart file name of the chart, beside the page */
 export function benchmarkPage(report: RunReport, chart: string): string {
   const { pace, comparisons } = report;
-  const { rounds, roundSeconds, warmUpSeconds } = pace;
+  const { roundSeconds, warmUpSeconds } = pace;
   const sections = [
     "# Benchmarks",
     `Made by \`${report.command}\`; do not edit. Run on: ${machineText(report.machine)}.`,
     INTRODUCTION,
-    `${rounds} rounds of ${roundSeconds} s, contenders in turns, after warming up in steps of ${warmUpSeconds} s
+    `${roundsText(report)} of ${roundSeconds} s, contenders in turns, after warming up in steps of ${warmUpSeconds} s
 for as long as that made a contender faster. Peaks of memory are those during the suite; what a process
 kept from earlier suites counts in them.`,
     "## Ratios",
     `![Throughput of ours divided by that of each peer](${chart})`,
     ...originSections(comparisons),
     "## What the suites do",
-    suiteList(comparisons),
+    suiteList(comparisons, pace.isQuick),
   ];
   return `${sections.join("\n\n")}\n`;
 }
@@ -48,6 +50,24 @@ function originSections(comparisons: readonly Comparison[]): string[] {
   });
 }
 
-function suiteList(comparisons: readonly Comparison[]): string {
-  return comparisons.map(({ suite }) => `- \`${suite.name}\`: ${suite.title}`).join("\n");
+/** A run in a hurry makes fewer rounds of some suites, and memory has rounds of its own. */
+function roundsText({ comparisons }: RunReport): string {
+  const counts = comparisons.flatMap(({ rows }) => rows.map((row) => row.rounds.length));
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? `${most} rounds` : `${least} to ${most} rounds`;
+}
+
+function suiteList(comparisons: readonly Comparison[], isQuick: boolean): string {
+  return comparisons
+    .map(({ suite }) => `- \`${suite.name}\`: ${suite.title}${isQuick ? quickText(suite) : ""}`)
+    .join("\n");
+}
+
+/** What a quick run made smaller than the title says. */
+function quickText({ load, quick }: Suite): string {
+  const changes = [
+    quick.window === undefined ? [] : [`${quick.window} at once instead of ${load.window}`],
+    quick.operationsMax === undefined ? [] : [`at most ${quick.operationsMax} operations a round`],
+  ].flat();
+  return changes.length === 0 ? "" : ` (quick: ${changes.join(", ")})`;
 }
