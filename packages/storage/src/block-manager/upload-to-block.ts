@@ -5,10 +5,12 @@ import type { DiskBlockManager } from "../disk/disk-block-manager.ts";
 /** What becomes of a file that was received whole. */
 export type KeepUpload = (path: string, size: number) => Promise<void>;
 
+/** Bytes on their way to the disk above which the sender is held up. */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+
 /**
  * Receives a block of any size into a temporary file. Bytes are written in order, one write at a
- * time. A receiver cannot make its sender wait: what comes faster than the disk takes it waits in
- * memory.
+ * time; a sender that is faster than the disk is held up.
  */
 export class UploadToBlock implements StreamCallbackWithId {
   readonly id: string;
@@ -18,6 +20,7 @@ export class UploadToBlock implements StreamCallbackWithId {
   #path: string | null = null;
   #file: OpenFile | null = null;
   #size = 0;
+  #waitingBytes = 0;
   #failure: Error | null = null;
   /** The writes so far, in order. */
   #written: Promise<void>;
@@ -30,11 +33,16 @@ export class UploadToBlock implements StreamCallbackWithId {
     this.#written = this.#guard(() => this.#open());
   }
 
-  onData(_id: string, bytes: Uint8Array): void {
+  onData(_id: string, bytes: Uint8Array): void | Promise<void> {
     if (this.#failure !== null) throw this.#failure;
     const copy = Uint8Array.from(bytes);
     this.#size += copy.length;
-    this.#then(async () => this.#file?.write(copy, null));
+    this.#waitingBytes += copy.length;
+    this.#then(async () => {
+      await this.#file?.write(copy, null);
+      this.#waitingBytes -= copy.length;
+    });
+    return this.#waitingBytes > WAITING_BYTES_MAX ? this.#written : undefined;
   }
 
   /** Resolves when the block is kept. */

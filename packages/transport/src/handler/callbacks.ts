@@ -46,9 +46,14 @@ export interface StreamCallback {
 }
 
 /** Receives an uploaded stream on the serving side. */
-export interface StreamCallbackWithId extends Omit<StreamCallback, "onComplete"> {
+export interface StreamCallbackWithId extends Omit<StreamCallback, "onData" | "onComplete"> {
   /** Free text, given back to every call. */
   readonly id: string;
+  /**
+   * Borrowed: copy what must outlive this call. A promise holds the sender up: nothing more is read
+   * from its connection until it settles. A throw or a rejection ends the stream and its channel.
+   */
+  onData(streamId: string, bytes: Uint8Array): void | Promise<void>;
   /**
    * Called after the last byte; the answer goes out when the promise resolves. A rejection is
    * answered with a failure and leaves the channel open.

@@ -173,7 +173,7 @@ export class TransportRequestHandler {
       void this.#channel.close();
       return;
     }
-    const upload = new UploadReceiver(receiver, reply);
+    const upload = new UploadReceiver(receiver, reply, this.#channel);
     const byteCount = Number(message.bodyByteCount);
     if (byteCount <= 0) {
       upload.onComplete();

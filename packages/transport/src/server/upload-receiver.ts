@@ -1,3 +1,4 @@
+import type { Channel } from "../channel/channel.ts";
 import type { RawStreamReceiver } from "../client/raw-stream-interceptor.ts";
 import type { RpcReplyCallback, StreamCallbackWithId } from "../handler/callbacks.ts";
 import { TransportError } from "../transport-error.ts";
@@ -9,21 +10,40 @@ const IO_EXCEPTION = "java.io.IOException";
 export class UploadReceiver implements RawStreamReceiver {
   readonly #receiver: StreamCallbackWithId;
   readonly #reply: RpcReplyCallback;
+  readonly #channel: Channel;
 
-  constructor(receiver: StreamCallbackWithId, reply: RpcReplyCallback) {
+  constructor(receiver: StreamCallbackWithId, reply: RpcReplyCallback, channel: Channel) {
     this.#receiver = receiver;
     this.#reply = reply;
+    this.#channel = channel;
   }
 
   /** A throw goes on to the frame decoder, which ends the stream and the channel. */
   onData(_streamId: string, bytes: Uint8Array): void {
     try {
-      this.#receiver.onData(this.#receiver.id, bytes);
+      const pending = this.#receiver.onData(this.#receiver.id, bytes);
+      if (pending !== undefined) void this.#holdUp(pending);
     } catch (error) {
-      const cause = error as Error;
-      this.#reply.onFailure(wrapped("Destination failed while reading stream", cause));
-      throw cause;
+      throw this.#refuse(error as Error);
     }
+  }
+
+  /** The sender waits in its own queue while the receiver is busy. Never rejects. */
+  async #holdUp(pending: Promise<void>): Promise<void> {
+    this.#channel.pauseReading();
+    try {
+      await pending;
+    } catch (error) {
+      this.#refuse(error as Error);
+      // Not an abort: the answer that says why is on its way.
+      void this.#channel.close();
+    }
+    this.#channel.resumeReading();
+  }
+
+  #refuse(cause: Error): Error {
+    this.#reply.onFailure(wrapped("Destination failed while reading stream", cause));
+    return cause;
   }
 
   onComplete(): void {

@@ -54,6 +54,49 @@ describe("a peer that does not take its answers", () => {
   });
 });
 
+describe("a receiver of an upload that is slower than its sender", () => {
+  it("holds the sender up instead of gathering in memory", async () => {
+    await using pair = await startPair();
+    const gate = Promise.withResolvers<void>();
+    let received = 0;
+    pair.handler.receiveStream = () => ({
+      id: "slow",
+      onData: (_id, bytes) => {
+        received += bytes.length;
+        return gate.promise;
+      },
+      onComplete: () => {},
+      onFailure: () => {},
+    });
+    const data = new BytesManagedBuffer(Buffer.alloc(50 * MIB));
+    const upload = pair.client.uploadStream(Buffer.from("slow"), data);
+    await settled(() => received);
+    expect(received).toBeLessThan(2 * MIB);
+    gate.resolve();
+    await upload;
+    expect(received).toBe(50 * MIB);
+  });
+
+  it("ends the upload with the reason when it fails later", async () => {
+    await using pair = await startPair();
+    const ends: string[] = [];
+    pair.handler.receiveStream = () => ({
+      id: "failing",
+      onData: () => Promise.reject(new Error("disk full")),
+      onComplete: () => void ends.push("complete"),
+      onFailure: () => void ends.push("failed"),
+    });
+    const data = new BytesManagedBuffer(Buffer.alloc(5 * MIB));
+    await expect(pair.client.uploadStream(Buffer.from("failing"), data)).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /Destination failed while reading stream\nCaused by: .*disk full/,
+      ),
+    });
+    await until(() => ends.length > 0);
+    expect(ends).toEqual(["failed"]);
+  });
+});
+
 /** A megabyte that comes in pieces and says when it was released. */
 class SlowBody extends ManagedBuffer {
   readonly size = MIB;
