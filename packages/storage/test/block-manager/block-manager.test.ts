@@ -147,12 +147,12 @@ describe("BlockManager", () => {
     const one = await cluster.addExecutor("one");
     const id = testBlockId("streamed");
     const upload = one.putBlockDataAsStream(id, StorageLevel.MEMORY_AND_DISK);
-    upload.onData(upload.id, Buffer.from("in two "));
-    upload.onData(upload.id, Buffer.from("parts"));
+    await upload.onData(upload.id, Buffer.from("in two "));
+    await upload.onData(upload.id, Buffer.from("parts"));
     await upload.onComplete(upload.id);
     expect(await textOf(one.getLocal(id))).toBe("in two parts");
     const broken = one.putBlockDataAsStream(testBlockId("broken"), StorageLevel.DISK_ONLY);
-    broken.onData(broken.id, Buffer.from("part"));
+    await broken.onData(broken.id, Buffer.from("part"));
     broken.onFailure(broken.id, new Error("sender gone"));
     await expect(Promise.resolve(broken.onComplete(broken.id))).rejects.toThrow("sender gone");
   });
