@@ -11,6 +11,7 @@ import type { ExecutorRegistry } from "./executor-registry.ts";
 import { IndexCache, type MapOutput } from "./index-cache.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { LookupQueue } from "./lookup-queue.ts";
+import { ReferenceBudget } from "./reference-budget.ts";
 
 /** Options of {@link ExternalShuffleBlockResolver}. */
 export interface ExternalShuffleBlockResolverOptions {
@@ -24,12 +25,15 @@ export interface ExternalShuffleBlockResolverOptions {
 }
 
 const LOOKUPS_MAX_DEFAULT = 64;
+const WINDOWS_BYTES_MAX = 64 * 1024 * 1024;
 const EMPTY_BODY = new Uint8Array(0);
 
 /** See the file comment. Every method rejects with BLOCK_NOT_FOUND for an unknown executor. */
 export class ExternalShuffleBlockResolver {
   readonly indexCache: IndexCache;
   readonly lookups: LookupQueue;
+  /** Memory of small segments that were read together. */
+  readonly windows: ReferenceBudget = new ReferenceBudget(WINDOWS_BYTES_MAX);
   readonly #files: Files;
   readonly #registry: ExecutorRegistry;
   readonly #guard: LocalDirsGuard;

@@ -23,6 +23,8 @@ export interface MapOutputPaths {
 /** A map output whose files were looked at a moment ago. */
 export interface MapOutput {
   readonly dataPath: string;
+  /** Null when the index is too large to keep. */
+  readonly partitionCount: number | null;
   /**
    * The bytes of partitions `start` to before `end`; later when the index is too large to keep.
    * @throws ShuffleError BLOCK_NOT_FOUND when there are not that many partitions.
@@ -167,6 +169,7 @@ export class IndexCache {
     const files = this.#files;
     return {
       dataPath: paths.data,
+      partitionCount: null,
       async segment(start, end) {
         const segment = await readShuffleSegment(files, paths.index, start, end);
         const data = await files.stat(paths.data);
@@ -218,6 +221,10 @@ class KeptOutput implements MapOutput {
   constructor(dataPath: string, offsets: Float64Array) {
     this.dataPath = dataPath;
     this.#offsets = offsets;
+  }
+
+  get partitionCount(): number {
+    return this.#offsets.length - 1;
   }
 
   get bytes(): number {
