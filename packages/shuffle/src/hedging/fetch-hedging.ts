@@ -3,8 +3,8 @@
  *
  * Where a block can be had at two places, a fetch that takes longer than most is repeated at the other
  * one; the first answer counts and the other fetch is given up. At most a small share of all requests
- * is repeated. A peer that loses or is late again and again is asked second for a while, which costs no request
- * at all: without that a peer that serves a tenth of all blocks would use up every allowance.
+ * is repeated. A peer that loses or is late again and again is asked second for a while, which costs
+ * no request: without that, one that serves a tenth of all blocks would use up every allowance.
  *
  *     asked --(answer)--> done
  *       | longer than the 95th percentile, and the allowance has room

@@ -1,34 +1,27 @@
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type BlockId, BlockManagerId, shuffleBlockBatchId, shuffleBlockId } from "@bm/block";
-import {
-  BytesManagedBuffer,
-  FileSegmentManagedBuffer,
-  type ManagedBuffer,
-  nodePlatform,
-} from "@bm/transport";
-import { createSeededRandom } from "@bm/transport/testing";
+import { BlockManagerId, shuffleBlockBatchId, shuffleBlockId } from "@bm/block";
+import { BytesManagedBuffer, nodePlatform } from "@bm/transport";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   type BlockFetchClient,
-  BlockFetcherIterator,
-  type BlockFetcherIteratorOptions,
-  type BlockFetchingListener,
   type BlocksByLocation,
   type BlockToFetch,
-  type CorruptBlock,
-  type CorruptionCauseName,
   DownloadFiles,
-  type FetchedBlock,
-  FetchMemory,
-  type FetchOptions,
   ShuffleError,
 } from "../../src/index.ts";
 
-const LOCAL = BlockManagerId.of("1", "host-a", 7001);
-const FAR = BlockManagerId.of("2", "host-b", 7002);
-const FARTHER = BlockManagerId.of("3", "host-c", 7003);
+import {
+  at,
+  block,
+  FAR,
+  FARTHER,
+  failureOf,
+  LOCAL,
+  readAll,
+  reader,
+  turn,
+} from "./reader-under-test.ts";
 
 describe("BlockFetcherIterator", () => {
   it("gives local and remote blocks with what the reader needs to know", async () => {
@@ -360,154 +353,6 @@ describe("BlockFetcherIterator", () => {
     expect([asked, client.requests]).toEqual([["9 shuffle_7_1_3"], []]);
   });
 
-  describe("with a corrupt block", () => {
-    const isCorrupt = ({ buffer }: FetchedBlock): void => {
-      if ((buffer as BytesManagedBuffer).view[0] === 33) throw new Error("bad header");
-    };
-    const BAD = Buffer.from("!bad");
-
-    it("fetches it once more", async () => {
-      const { client, iterator } = reader({
-        blocks: [{ location: FAR, blocks: [block(1, 10), block(2, 10)] }],
-        verify: isCorrupt,
-      });
-      const read = readAll(iterator);
-      await turn();
-      client.request(0).succeed("shuffle_7_2_3");
-      const bad = new BytesManagedBuffer(BAD);
-      bad.release = () => client.released.push("bad");
-      client.request(0).succeedWith("shuffle_7_1_3", bad);
-      await turn();
-      expect(client.request(1).blockIds).toEqual(["shuffle_7_1_3"]);
-      client.request(1).succeed("shuffle_7_1_3");
-      expect((await read).map(({ mapIndex }) => mapIndex)).toEqual([102, 101]);
-      expect(client.released.toSorted()).toEqual(["bad", "shuffle_7_1_3", "shuffle_7_2_3"]);
-    });
-
-    it("fails the second time, and says whom to blame", async () => {
-      const { client, iterator } = reader({
-        blocks: [{ location: FAR, blocks: [block(1, 10)] }],
-        verify: isCorrupt,
-      });
-      const failed = failureOf(iterator);
-      for (const index of [0, 1]) {
-        await turn();
-        client.request(index).succeedWith("shuffle_7_1_3", new BytesManagedBuffer(BAD));
-      }
-      expect(await failed).toMatchObject({
-        code: "FETCH_FAILED",
-        culprit: { location: FAR, mapId: 1n },
-        cause: {
-          code: "BLOCK_CORRUPT",
-          message: "Block shuffle_7_1_3 is corrupted due to NETWORK_ISSUE (bad header)",
-          cause: new Error("bad header"),
-        },
-      });
-      expect(client.diagnosed).toEqual([
-        {
-          execId: "2",
-          shuffleId: 7,
-          mapId: 1n,
-          reduceId: 3,
-          // Adler-32 of "!bad".
-          checksum: 0x02d4_0149n,
-          algorithm: "ADLER32",
-        },
-      ]);
-    });
-
-    it("fails at once when it lies in a file", async () => {
-      const { files } = nodePlatform();
-      const path = join(import.meta.dirname, "block-fetcher-iterator.test.ts");
-      const { client, iterator } = reader({
-        blocks: [{ location: FAR, blocks: [block(1, 10)] }],
-        verify: () => Promise.reject(new Error("bad")),
-      });
-      const failed = failureOf(iterator);
-      await turn();
-      const inFile = new FileSegmentManagedBuffer({ files, path, offset: 0, length: 5 });
-      client.request(0).succeedWith("shuffle_7_1_3", inFile);
-      expect(await failed).toMatchObject({ cause: { code: "BLOCK_CORRUPT" } });
-      expect(client.diagnosed).toHaveLength(1);
-    });
-
-    it("says whom to blame when the reader finds it later", async () => {
-      const { client, iterator } = reader({ blocks: [{ location: FAR, blocks: [block(1, 10)] }] });
-      const blocks = iterator[Symbol.asyncIterator]();
-      const first = blocks.next();
-      await turn();
-      client.request(0).succeed("shuffle_7_1_3");
-      const { value } = await first;
-      const error = await iterator.corruptionOf(value as FetchedBlock, new Error("bad record"));
-      expect(error).toMatchObject({
-        code: "FETCH_FAILED",
-        culprit: { mapId: 1n },
-        cause: { code: "BLOCK_CORRUPT" },
-      });
-      value?.buffer.release();
-      await blocks.return();
-    });
-
-    it("has no checksum for a run of partitions", async () => {
-      const blockId = shuffleBlockBatchId(7, 5n, 4, 9);
-      const { client, iterator } = reader({
-        blocks: [{ location: FAR, blocks: [{ blockId, size: 10, mapIndex: 3 }] }],
-        verify: isCorrupt,
-      });
-      const failed = failureOf(iterator);
-      for (const index of [0, 1]) {
-        await turn();
-        client.request(index).succeedWith(blockId.name, new BytesManagedBuffer(BAD));
-      }
-      expect((await failed).message).toContain("has no checksum");
-      expect(client.diagnosed).toEqual([]);
-    });
-  });
-
-  describe("sharing memory with other readers", () => {
-    it("puts a request off while others hold the memory", async () => {
-      const memory = new FetchMemory(100);
-      const one = reader({ blocks: [{ location: FAR, blocks: [block(1, 90)] }], memory });
-      const blocks = [block(2, 5), block(3, 20)];
-      const two = reader({
-        blocks: blocks.map((only, index) => ({ location: at(index), blocks: [only] })),
-        memory,
-      });
-      const first = one.iterator[Symbol.asyncIterator]();
-      const got = first.next();
-      const read = readAll(two.iterator);
-      await turn();
-      // It has nothing under way at first, so it may ask for one whatever there is.
-      expect(two.client.requests).toHaveLength(1);
-      expect(memory.waiting).toBe(1);
-      one.client.request(0).succeedAll();
-      (await got).value?.buffer.release();
-      expect(two.client.requests).toHaveLength(2);
-      for (const request of two.client.requests) request.succeedAll();
-      expect(await read).toHaveLength(2);
-      expect((await first.next()).done).toBe(true);
-      expect([memory.bytes, memory.waiting]).toEqual([0, 0]);
-    });
-
-    it("gives back what it holds when it ends early", async () => {
-      const memory = new FetchMemory(100);
-      const blocks = [1, 2, 3].map((map) => ({ location: at(map), blocks: [block(map, 50)] }));
-      const { client, iterator } = reader({ blocks, memory });
-      const reading = iterator[Symbol.asyncIterator]();
-      const first = reading.next();
-      await turn();
-      expect([memory.bytes, memory.waiting]).toEqual([100, 1]);
-      client.request(0).succeedAll();
-      (await first).value?.buffer.release();
-      await reading.return();
-      expect([memory.bytes, memory.waiting]).toEqual([0, 0]);
-    });
-
-    it("refuses a limit of nothing", () => {
-      expect(() => new FetchMemory(0)).toThrow(ShuffleError);
-    });
-  });
-
   it("gives every block once, in whatever order they arrive and whatever the limits", async () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 25 });
     const limits = fc.record({
@@ -539,130 +384,6 @@ describe("BlockFetcherIterator", () => {
   });
 });
 
-/** One request as its server sees it. */
-class TestRequest {
-  readonly port: number;
-  readonly blockIds: readonly string[];
-  readonly signal: AbortSignal | undefined;
-  readonly downloads: DownloadFiles | undefined;
-  readonly #listener: BlockFetchingListener;
-  readonly #released: string[];
-  readonly pending: Set<string>;
-
-  constructor(
-    port: number,
-    blockIds: readonly string[],
-    listener: BlockFetchingListener,
-    { downloads, signal }: FetchOptions,
-    released: string[],
-  ) {
-    this.port = port;
-    this.blockIds = blockIds;
-    this.#listener = listener;
-    this.signal = signal;
-    this.downloads = downloads;
-    this.#released = released;
-    this.pending = new Set(blockIds);
-  }
-
-  succeed(blockId: string): this {
-    const buffer = new BytesManagedBuffer(Buffer.from(`remote ${blockId}`));
-    buffer.release = () => this.#released.push(blockId);
-    return this.succeedWith(blockId, buffer);
-  }
-
-  succeedWith(blockId: string, buffer: ManagedBuffer): this {
-    this.pending.delete(blockId);
-    this.#listener.onBlockFetchSuccess(blockId, buffer);
-    return this;
-  }
-
-  succeedAll(): void {
-    for (const blockId of this.blockIds) this.succeed(blockId);
-  }
-
-  fail(blockId: string, error: Error): this {
-    this.pending.delete(blockId);
-    this.#listener.onBlockFetchFailure(blockId, error);
-    return this;
-  }
-}
-
-class TestClient implements BlockFetchClient {
-  readonly requests: TestRequest[] = [];
-  /** Names of the buffers that were released, in order. */
-  readonly released: string[] = [];
-  readonly sizes = new Map<string, number>();
-  readonly diagnosed: CorruptBlock[] = [];
-  answerAtOnce = false;
-  bytesAskedFor = 0;
-
-  async fetchBlocks(
-    _host: string,
-    port: number,
-    _executorId: string,
-    blockIds: readonly string[],
-    listener: BlockFetchingListener,
-    options: FetchOptions = {},
-  ): Promise<void> {
-    const request = new TestRequest(port, blockIds, listener, options, this.released);
-    this.requests.push(request);
-    for (const blockId of blockIds) this.bytesAskedFor += this.sizes.get(blockId) ?? 0;
-    if (this.answerAtOnce) setImmediate(() => request.succeedAll());
-  }
-
-  async diagnoseCorruption(
-    _host: string,
-    _port: number,
-    block: CorruptBlock,
-  ): Promise<CorruptionCauseName> {
-    this.diagnosed.push(block);
-    return "NETWORK_ISSUE";
-  }
-
-  request(index: number): TestRequest {
-    const request = this.requests[index];
-    if (request === undefined) throw new Error(`there were ${this.requests.length} requests`);
-    return request;
-  }
-
-  succeedAnyOne(chance: number): void {
-    const open = this.requests.filter(({ pending }) => pending.size > 0);
-    const request = open[chance % Math.max(open.length, 1)];
-    const [blockId] = [...(request?.pending ?? [])].slice(-1);
-    if (blockId !== undefined) request?.succeed(blockId);
-  }
-}
-
-type Read = FetchedBlock & { readonly text: string };
-
-function reader(options: Partial<BlockFetcherIteratorOptions>) {
-  const client = new TestClient();
-  for (const { blocks } of options.blocks ?? []) {
-    for (const { blockId, size } of blocks) client.sizes.set(blockId.name, size);
-  }
-  const iterator = new BlockFetcherIterator({
-    localId: LOCAL,
-    blockManager: {
-      getLocalBlockData: (blockId: BlockId) =>
-        new BytesManagedBuffer(Buffer.from(`local ${blockId.name}`)),
-    },
-    client,
-    blocks: [],
-    random: createSeededRandom(1),
-    ...options,
-  });
-  return { client, iterator };
-}
-
-function block(map: number, size: number): BlockToFetch {
-  return { blockId: shuffleBlockId(7, BigInt(map), 3), size, mapIndex: 100 + map };
-}
-
-function at(index: number): BlockManagerId {
-  return BlockManagerId.of(`far-${index}`, "host", 8000 + index);
-}
-
 function byLocation(blocks: readonly BlocksByLocation[]): BlocksByLocation[] {
   return [LOCAL, FAR, FARTHER].map((location) => ({
     location,
@@ -670,29 +391,6 @@ function byLocation(blocks: readonly BlocksByLocation[]): BlocksByLocation[] {
   }));
 }
 
-async function readAll(iterator: BlockFetcherIterator): Promise<Read[]> {
-  const fetched: Read[] = [];
-  for await (const one of iterator) {
-    fetched.push({ ...one, text: Buffer.from(await one.buffer.bytes()).toString() });
-    one.buffer.release();
-  }
-  return fetched;
-}
-
-async function failureOf(iterator: BlockFetcherIterator): Promise<ShuffleError> {
-  try {
-    await readAll(iterator);
-  } catch (error) {
-    if (error instanceof ShuffleError) return error;
-    throw error;
-  }
-  throw new Error("it did not fail");
-}
-
 function ascending(a: number, b: number): number {
   return a - b;
-}
-
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
