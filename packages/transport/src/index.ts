@@ -1,13 +1,16 @@
 /** A Netty-style framed transport, wire compatible with Apache Spark 3.3 to 4.x. See README.md. */
 export type { BodyLease } from "./buffer/body-lease.ts";
-export { BufferPool } from "./buffer/buffer-pool.ts";
+export { BufferPool, type BufferPoolOptions } from "./buffer/buffer-pool.ts";
 export { BytesManagedBuffer } from "./buffer/bytes-managed-buffer.ts";
 export {
   FileSegmentManagedBuffer,
   type FileSegmentOptions,
 } from "./buffer/file-segment-managed-buffer.ts";
 export { type BodyReader, ManagedBuffer } from "./buffer/managed-buffer.ts";
-export { StreamManagedBuffer } from "./buffer/stream-managed-buffer.ts";
+export {
+  StreamManagedBuffer,
+  type StreamManagedBufferOptions,
+} from "./buffer/stream-managed-buffer.ts";
 export { Channel, type ChannelOptions, type WriteWaterMarks } from "./channel/channel.ts";
 export type { ChannelHandler, HandlerContext, WriteDone } from "./channel/channel-handler.ts";
 export { IDLE_EVENT, IdleStateHandler } from "./channel/idle-state-handler.ts";
@@ -25,9 +28,19 @@ export {
 } from "./codec/frame-decoder.ts";
 export { decodeMessage, MessageDecoder } from "./codec/message-decoder.ts";
 export { encodeMessage, MessageEncoder } from "./codec/message-encoder.ts";
+export type { ConfKey, ConfType } from "./config/conf-key.ts";
 export { CONF_KEYS } from "./config/conf-keys.ts";
-export { TransportConf } from "./config/transport-conf.ts";
-export { parseByteSize, parseDurationMs } from "./config/units.ts";
+export { describeConfKeys } from "./config/describe.ts";
+export type { ConfValue } from "./config/read-conf-value.ts";
+export { type ConfEntry, TransportConf } from "./config/transport-conf.ts";
+export {
+  type ByteUnit,
+  parseByteSize,
+  parseBytes,
+  parseDurationMs,
+  parseTime,
+  type TimeUnit,
+} from "./config/units.ts";
 export type { ClientBootstrap, ServerBootstrap } from "./context/bootstrap.ts";
 export { TransportChannelHandler } from "./context/transport-channel-handler.ts";
 export {

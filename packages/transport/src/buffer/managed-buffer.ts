@@ -60,6 +60,6 @@ export interface BodyReader {
    * @throws TransportError BODY_UNAVAILABLE (rejects) when the source ends before the declared size.
    */
   next(): Promise<Uint8Array | null>;
-  /** Safe to call twice. */
+  /** Ends the validity of every piece. Safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,6 +1,11 @@
 /** Tools to test handlers, clients and servers without sockets, clocks or disks. */
 export { EmbeddedChannel, type EmbeddedChannelOptions } from "./embedded-channel.ts";
-export { ManualClock } from "./manual-clock.ts";
-export { createMemoryFiles } from "./memory-files.ts";
-export { createMemoryNetwork } from "./memory-network.ts";
+export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
+export { createMemoryFiles, type MemoryFilesOptions } from "./memory-files.ts";
+export {
+  createMemoryNetwork,
+  type MemoryNetwork,
+  type MemoryNetworkOptions,
+} from "./memory-network.ts";
+export type { DeliveryFault, MemoryDelivery } from "./memory-socket.ts";
 export { createSeededRandom } from "./seeded-random.ts";
