@@ -186,8 +186,8 @@ describe("a shuffle whose stage is run again", () => {
 describe("two blocks for one partition at the same time", () => {
   it("collide when the second is complete while the first is written", async () => {
     const [first, second] = [receive(2, 0), receive(2, 1)];
-    first.onData("", content(0, 2, 50));
-    second.onData("", content(1, 2, 60));
+    void first.onData("", content(0, 2, 50));
+    void second.onData("", content(1, 2, 60));
     expect(service.metrics.deferredBlockBytes).toBe(60);
     await second.onComplete("");
     expect(answerOf(second)).toEqual(["BLOCK_APPEND_COLLISION_DETECTED", "shufflePush_0_0_1_2"]);
@@ -199,10 +199,10 @@ describe("two blocks for one partition at the same time", () => {
 
   it("are both merged when the second is complete later", async () => {
     const [first, second] = [receive(2, 0), receive(2, 1)];
-    first.onData("", content(0, 2, 50));
-    second.onData("", content(1, 2, 30));
+    void first.onData("", content(0, 2, 50));
+    void second.onData("", content(1, 2, 30));
     const firstDone = first.onComplete("");
-    second.onData("", content(1, 2, 30));
+    void second.onData("", content(1, 2, 30));
     await Promise.all([firstDone, second.onComplete("")]);
     expect([answerOf(first), answerOf(second)]).toEqual([
       ["SUCCESS", ""],
@@ -213,8 +213,8 @@ describe("two blocks for one partition at the same time", () => {
 
   it("of the same map count once", async () => {
     const [first, second] = [receive(2, 0), receive(2, 0)];
-    first.onData("", content(0, 2, 50));
-    second.onData("", content(0, 2, 50));
+    void first.onData("", content(0, 2, 50));
+    void second.onData("", content(0, 2, 50));
     await second.onComplete("");
     await first.onComplete("");
     expect([answerOf(first), answerOf(second)].map(([code]) => code)).toEqual([
@@ -226,7 +226,7 @@ describe("two blocks for one partition at the same time", () => {
 
   it("leave no trace of one that broke off", async () => {
     const first = receive(2, 3);
-    first.onData("", Buffer.alloc(33, 0xff));
+    void first.onData("", Buffer.alloc(33, 0xff));
     first.onFailure("", new Error("connection lost"));
     expect(await push(0, 0, 4, 2, 10)).toEqual(["SUCCESS", ""]);
     expect(await finalize(0)).toMatchObject({ sizes: [10n] });
@@ -237,9 +237,9 @@ describe("two blocks for one partition at the same time", () => {
 
   it("that are open at the end are too late", async () => {
     const first = receive(2, 0);
-    first.onData("", content(0, 2, 50));
+    void first.onData("", content(0, 2, 50));
     expect(await finalize(0)).toMatchObject({ reduceIds: [] });
-    first.onData("", content(0, 2, 50));
+    void first.onData("", content(0, 2, 50));
     await first.onComplete("");
     expect(answerOf(first)).toEqual(["TOO_LATE_BLOCK_PUSH", "shufflePush_0_0_0_2"]);
   });
