@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -164,6 +166,18 @@ describe.skipIf(missing !== null)("interop with a standalone cluster", LIMITS, (
       expectSameResults(await running, ["slowReduce"]);
     });
 
+    it("serves beside 2,000 connections that never say anything", async () => {
+      const idle = await idleConnections(2000, ours.port);
+      try {
+        const [report, served] = await run("bm serve", ["repartition"]);
+        expectSameResults(report, ["repartition"]);
+        expect(served).toBe(report.counters.remoteBytes);
+        expect(idle.filter((socket) => socket.readyState !== "open")).toEqual([]);
+      } finally {
+        for (const socket of idle) socket.destroy();
+      }
+    });
+
     it("finds out that the disk turned a byte over, and the job is right after all", async () => {
       const [report] = await run("bm serve", ["flippedByte"]);
       const { rows, sha256, facts } = report.results.flippedByte ?? {};
@@ -197,5 +211,11 @@ describe.skipIf(missing !== null)("interop with a standalone cluster", LIMITS, (
     expect(facts?.["filesAfterRemoval"]).toBe(0);
   }
 });
+
+async function idleConnections(count: number, port: number): Promise<Socket[]> {
+  const sockets = Array.from({ length: count }, () => connect(port, "127.0.0.1"));
+  await Promise.all(sockets.map((socket) => once(socket, "connect")));
+  return sockets;
+}
 
 if (missing !== null) console.warn(`The standalone cluster is not tested: ${missing}.`);
