@@ -38,25 +38,57 @@ export function serveCommand(output: CommandOutput): Command {
     .addOption(new Option("--log-level <level>", "what to log").choices(LOG_LEVELS).default("info"))
     .addHelpText("after", EXAMPLES)
     .action(async (flags: ServeFlags) => {
-      const running = await startServe(flags, output, process.env);
-      await untilTold(running, output);
+      // Before the first line is printed: whoever reads it may send a signal at once.
+      const signals = new EndSignals();
+      try {
+        const running = await startServe(flags, output, process.env);
+        await drainWhenTold(running, signals, output);
+      } finally {
+        signals.close();
+      }
     });
 }
 
-/** Resolves after the first signal and a complete drain. */
-async function untilTold(running: RunningService, output: CommandOutput): Promise<void> {
-  const told = Promise.withResolvers<NodeJS.Signals>();
-  let isTold = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isTold) running.service.abort(new Error(signal));
-    isTold = true;
-    told.resolve(signal);
+/** Listens for the signals that end a service. */
+class EndSignals {
+  readonly #first = Promise.withResolvers<NodeJS.Signals>();
+  readonly #second = Promise.withResolvers<NodeJS.Signals>();
+  #count = 0;
+
+  constructor() {
+    process.on("SIGTERM", this.#onSignal).on("SIGINT", this.#onSignal);
+  }
+
+  /** Resolves at the first one. */
+  get first(): Promise<NodeJS.Signals> {
+    return this.#first.promise;
+  }
+
+  /** Resolves when somebody has lost patience. */
+  get second(): Promise<NodeJS.Signals> {
+    return this.#second.promise;
+  }
+
+  close(): void {
+    process.off("SIGTERM", this.#onSignal).off("SIGINT", this.#onSignal);
+  }
+
+  readonly #onSignal = (signal: NodeJS.Signals): void => {
+    this.#count += 1;
+    (this.#count === 1 ? this.#first : this.#second).resolve(signal);
   };
-  process.on("SIGTERM", onSignal).on("SIGINT", onSignal);
-  const signal = await told.promise;
+}
+
+/** Resolves after the first signal and a complete drain. */
+async function drainWhenTold(
+  running: RunningService,
+  signals: EndSignals,
+  output: CommandOutput,
+): Promise<void> {
+  const signal = await signals.first;
   output.out(`${signal}: no more connections, finishing what runs\n`);
+  void signals.second.then((again) => running.service.abort(new Error(again)));
   await running.close();
-  process.off("SIGTERM", onSignal).off("SIGINT", onSignal);
   output.out("ended\n");
 }
 
