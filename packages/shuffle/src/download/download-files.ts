@@ -8,10 +8,12 @@ import {
   type Files,
   type Logger,
   type ManagedBuffer,
+  type OpenFile,
   type Random,
   silentLogger,
 } from "@bm/transport";
 
+import { ShuffleError } from "../shuffle-error.ts";
 import { DiskBacklog } from "./disk-backlog.ts";
 
 /** What {@link DownloadFiles} needs. */
@@ -24,6 +26,12 @@ export interface DownloadFilesOptions {
   readonly logger?: Logger | undefined;
 }
 
+/** A file that is being filled. */
+export interface DownloadFile {
+  readonly path: string;
+  readonly file: OpenFile;
+}
+
 /** See the file comment. */
 export class DownloadFiles {
   readonly files: Files;
@@ -32,7 +40,8 @@ export class DownloadFiles {
   readonly #options: DownloadFilesOptions;
   readonly #logger: Logger;
   readonly #paths = new Set<string>();
-  readonly #removals = new Set<Promise<void>>();
+  /** Files that are being made or deleted. */
+  readonly #pending = new Set<Promise<void>>();
   #isClosed = false;
 
   constructor(options: DownloadFilesOptions) {
@@ -46,19 +55,41 @@ export class DownloadFiles {
     return this.#paths.size;
   }
 
-  /** Names a file for one block; nothing is there yet. @throws TransportError FILE_FAILED (rejects). */
-  async createTempFile(): Promise<string> {
+  /**
+   * A new file for one block; the caller closes it.
+   * @throws TransportError FILE_FAILED; ShuffleError CLOSED (rejects).
+   */
+  async open(): Promise<DownloadFile> {
+    if (this.#isClosed) throw closed();
+    const opening = this.#open();
+    // Closing waits for it: a file that appears behind it would stay for ever.
+    const opened = opening.then(
+      () => {},
+      () => {},
+    );
+    this.#pending.add(opened);
+    try {
+      return await opening;
+    } finally {
+      this.#pending.delete(opened);
+    }
+  }
+
+  async #open(): Promise<DownloadFile> {
     const { directory, random } = this.#options;
     await this.files.makeDirectory(directory);
     const path = join(directory, `temp_local_${random.uuid()}`);
     this.#paths.add(path);
-    return path;
+    try {
+      return { path, file: await this.files.open(path, "create-new") };
+    } catch (error) {
+      this.discard(path);
+      throw error;
+    }
   }
 
   /** A complete file as the bytes of a block: releasing it deletes the file. */
   toBuffer(path: string, length: number): ManagedBuffer {
-    // It was complete a moment too late: nobody is there to release it.
-    if (this.#isClosed) this.discard(path);
     return new DownloadedBlock(this, path, length);
   }
 
@@ -69,20 +100,25 @@ export class DownloadFiles {
       () => {},
       (error: unknown) => this.#logger.warn(`deleting ${path}: ${String(error)}`),
     );
-    this.#removals.add(removal);
-    void removal.then(() => this.#removals.delete(removal));
+    this.#pending.add(removal);
+    void removal.then(() => this.#pending.delete(removal));
   }
 
   /** Deletes what was not released. Safe to call twice. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    await Promise.all(this.#pending);
     for (const path of this.#paths) this.discard(path);
-    await Promise.all(this.#removals);
+    await Promise.all(this.#pending);
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function closed(): ShuffleError {
+  return new ShuffleError("CLOSED", "the place for downloads is closed");
 }
 
 class DownloadedBlock extends FileSegmentManagedBuffer {

@@ -4,9 +4,9 @@
  * Bytes come in the turn in which they are read, the disk takes them later. What waits for the disk is
  * bounded by the backlog of all downloads to the same place.
  */
-import type { Channel, ManagedBuffer, OpenFile, StreamCallback } from "@bm/transport";
+import type { Channel, ManagedBuffer, StreamCallback } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
-import type { DownloadFiles } from "./download-files.ts";
+import type { DownloadFile, DownloadFiles } from "./download-files.ts";
 
 /** What {@link FileDownload} needs. */
 export interface FileDownloadOptions {
@@ -23,8 +23,7 @@ export interface FileDownloadOptions {
 /** See the file comment. Ends in exactly one call of `onSuccess` or `onFailure`. */
 export class FileDownload implements StreamCallback {
   readonly #options: FileDownloadOptions;
-  #path: string | null = null;
-  #file: OpenFile | null = null;
+  #opened: DownloadFile | null = null;
   #writing: Promise<void> = Promise.resolve();
   #failure: Error | null = null;
   #arrivedBytes = 0;
@@ -60,8 +59,8 @@ export class FileDownload implements StreamCallback {
   async #write(bytes: Uint8Array, position: number): Promise<void> {
     try {
       if (this.#isGoingOn()) {
-        this.#file ??= await this.#open();
-        await this.#file.write(bytes, position);
+        this.#opened ??= await this.#options.downloads.open();
+        await this.#opened.file.write(bytes, position);
       }
     } catch (error) {
       this.#failure ??= error as Error;
@@ -69,26 +68,21 @@ export class FileDownload implements StreamCallback {
     this.#options.downloads.backlog.remove(bytes.length);
   }
 
-  async #open(): Promise<OpenFile> {
-    const { downloads } = this.#options;
-    this.#path = await downloads.createTempFile();
-    return downloads.files.open(this.#path, "create-new");
-  }
-
   async #end(): Promise<void> {
     const { downloads, onFailure, onSuccess } = this.#options;
     try {
       // An empty stream has a file too: its reader need not know the difference.
-      if (this.#isGoingOn()) this.#file ??= await this.#open();
-      await this.#file?.close();
+      if (this.#isGoingOn()) this.#opened ??= await downloads.open();
+      await this.#opened?.file.close();
     } catch (error) {
       this.#failure ??= error as Error;
     }
-    if (this.#failure === null && this.#path !== null) {
-      onSuccess(downloads.toBuffer(this.#path, this.#arrivedBytes));
+    const path = this.#opened?.path ?? null;
+    if (this.#failure === null && path !== null) {
+      onSuccess(downloads.toBuffer(path, this.#arrivedBytes));
       return;
     }
-    if (this.#path !== null) downloads.discard(this.#path);
+    if (path !== null) downloads.discard(path);
     onFailure(this.#failure ?? new ShuffleError("FETCH_ABORTED", "the block was given up"));
   }
 }

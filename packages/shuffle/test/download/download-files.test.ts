@@ -127,6 +127,25 @@ describe("fetching into files", () => {
     expect(breaks).toBe(0);
   });
 
+  it("leaves no file behind when it is closed while one is being made", async () => {
+    let closing: Promise<void> = Promise.resolve();
+    const downloads = newDownloads({
+      ...bound(files),
+      open: (path, mode) => {
+        closing = downloads.close();
+        return files.open(path, mode);
+      },
+    });
+    const listener = new RecordingListener();
+    const names = NAMES.slice(0, 1);
+    const fetching = reader.fetchBlocks(HOST, server.port, "2", names, listener, { downloads });
+    await vi.waitFor(() => expect(listener.told).toBe(1));
+    await Promise.all([fetching, closing]);
+    expect(readdirSync(directory)).toEqual([]);
+    const late = reader.fetchBlockSync(HOST, server.port, "2", NAMES[0] ?? "", { downloads });
+    await expect(late).rejects.toMatchObject({ code: "CLOSED" });
+  });
+
   it("keeps little in memory while the disk is slow", async () => {
     let most = 0;
     const slow: Files = {
