@@ -1,5 +1,6 @@
 import {
   BytesManagedBuffer,
+  type ChunkSource,
   NoOpRpcHandler,
   nodePlatform,
   OneForOneStreamManager,
@@ -136,6 +137,39 @@ describe("OneForOneBlockFetcher", () => {
     expect(answers).toEqual(["rdd_1_1: 5 bytes", "rdd_1_1: 6 bytes"]);
   });
 
+  describe("given up", () => {
+    it("closes a connection that nobody else waits on", async () => {
+      const { client, given, listener } = await startSlow();
+      given.abort(new Error("enough"));
+      expect(listener.codeOf("rdd_1_1")).toBe("FETCH_ABORTED");
+      await client.channel.closed;
+      expect(listener.told).toBe(2);
+    });
+
+    it("leaves a connection to others who wait on it", async () => {
+      const { answer, client, given, listener } = await startSlow();
+      const other = client.sendRpc(Buffer.from("anything"));
+      given.abort(new Error("enough"));
+      expect(listener.told).toBe(2);
+      expect(await other).toHaveLength(0);
+      answer();
+      // What comes all the same is dropped: an answer behind it shows that it came.
+      await client.sendRpc(Buffer.from("anything"));
+      expect([client.isActive, listener.told]).toEqual([true, 2]);
+    });
+
+    it("asks for nothing when it was given up before", async () => {
+      const handler = new TestHandler(() => "no");
+      const client = await connect(handler);
+      const listener = new RecordingListener();
+      const wanted = { appId: "app", execId: "2", blockIds: ["rdd_1_1"] };
+      const signal = AbortSignal.abort();
+      new OneForOneBlockFetcher({ client, listener, signal, ...wanted }).start();
+      expect(listener.codeOf("rdd_1_1")).toBe("FETCH_ABORTED");
+      expect(handler.messages).toEqual([]);
+    });
+  });
+
   it.each([
     ["fewer chunks than blocks", handle(1), "STREAM_HANDLE_INVALID"],
     ["more chunks than blocks", handle(2_147_483_647), "STREAM_HANDLE_INVALID"],
@@ -196,7 +230,10 @@ describe("OneForOneBlockFetcher", () => {
 /** Contents of chunks; null is a chunk that cannot be had, "break" one that costs the connection. */
 type Chunks = readonly (string | null)[];
 /** Bytes to answer with, or the text of a failure. */
-type Answer = (register: (chunks: Chunks) => Uint8Array) => Uint8Array | string;
+type Answer = (
+  register: (chunks: Chunks) => Uint8Array,
+  registerSource: (source: ChunkSource) => Uint8Array,
+) => Uint8Array | string;
 
 /** A peer that answers the first request as it is told, and every other one with nothing. */
 class TestHandler extends RpcHandler {
@@ -217,7 +254,10 @@ class TestHandler extends RpcHandler {
     }
     this.#isAnswered = true;
     this.messages.push(decodeBlockTransferMessage(bytes));
-    const answer = this.#answer((chunks) => this.#register(client, chunks));
+    const answer = this.#answer(
+      (chunks) => this.#register(client, chunks),
+      (source) => this.#registerSource(client, source),
+    );
     if (typeof answer === "string") throw new Error(answer);
     callback.onSuccess(answer);
   }
@@ -234,8 +274,12 @@ class TestHandler extends RpcHandler {
         return new Promise<null>(() => {});
       },
     };
+    return this.#registerSource(client, source);
+  }
+
+  #registerSource(client: TransportClient, source: ChunkSource): Uint8Array {
     const streamId = this.streamManager.registerStream("app", source, client.channel);
-    return handle(chunks.length, streamId);
+    return handle(source.count, streamId);
   }
 }
 
@@ -272,6 +316,29 @@ async function connect(handler: TestHandler): Promise<TransportClient> {
 
 async function fetch(handler: TestHandler, blockIds: readonly string[]) {
   return start(await connect(handler), blockIds);
+}
+
+/** A fetch whose chunks come when `answer` is called. */
+async function startSlow() {
+  const chunk = Promise.withResolvers<BytesManagedBuffer>();
+  const asked = Promise.withResolvers<void>();
+  const handler = new TestHandler((_register, registerSource) =>
+    registerSource({
+      count: 2,
+      open: () => {
+        asked.resolve();
+        return chunk.promise;
+      },
+    }),
+  );
+  const client = await connect(handler);
+  const listener = new RecordingListener();
+  const given = new AbortController();
+  const wanted = { appId: "app", execId: "2", blockIds: ["rdd_1_1", "rdd_1_2"] };
+  new OneForOneBlockFetcher({ client, listener, signal: given.signal, ...wanted }).start();
+  await asked.promise;
+  const answer = (): void => chunk.resolve(new BytesManagedBuffer(Buffer.from("late")));
+  return { answer, client, given, listener };
 }
 
 function start(client: TransportClient, blockIds: readonly string[]) {
