@@ -48,7 +48,7 @@ describe("bm serve", () => {
     expect(serve.printed()).toMatch(/shuffle +port \d+ on every interface/);
     expect(serve.printed()).toContain(`dirs      ${root}`);
     expect(serve.printed()).toContain("security  none");
-    expect(serve.printed()).toContain(join(root, "registeredExecutors.ldb"));
+    expect(serve.printed()).toContain(join(root, "bm-registered-executors.ldb"));
     serve.child.kill("SIGTERM");
     expect(await ended(serve)).toBe(0);
   });

@@ -64,7 +64,7 @@ export async function startServe(
   }
 }
 
-/** Beside the registrations, under the name that Spark's service on YARN has for it. */
+/** Beside the registrations, under a name of its own for the same reason. */
 async function openMergeStore(
   { conf, database }: ServePlan,
   files: Files,
@@ -72,7 +72,7 @@ async function openMergeStore(
 ): Promise<LevelRows | undefined> {
   const isMerging = new ServiceConf(conf).mergesPushedBlocks;
   if (database === null || !isMerging) return undefined;
-  const path = join(dirname(database), "sparkShuffleMergeRecovery.ldb");
+  const path = join(dirname(database), "bm-merged-shuffles.ldb");
   return LevelRows.open({ path, files, logger });
 }
 

@@ -10,7 +10,8 @@ A cluster that uses this service sets, for its applications:
 
 Run it as the user of the Spark workers, one on each machine. A conf file is in the syntax
 of spark-defaults.conf, with Spark's own keys; flags win over it. Registrations are kept in
-registeredExecutors.ldb in the first directory, unless --db names another place.
+bm-registered-executors.ldb in the first directory, unless --db names another place;
+registeredExecutors.ldb of Spark's own service can be taken over so when that is stopped.
 
 SIGTERM and SIGINT stop accepting, finish what runs and exit; a second one exits at once.
 

@@ -37,8 +37,11 @@ export interface ServePlan {
   readonly http: { readonly host: string; readonly port: number } | null;
 }
 
-/** Spark's name for its own, so that a service takes over where another one stopped. */
-const DATABASE_NAME = "registeredExecutors.ldb";
+/**
+ * Not Spark's name for its own: a service of Spark 3.5 that finds that one locked takes it for damaged
+ * and deletes it. `--db` names a database of Spark's to take over.
+ */
+const DATABASE_NAME = "bm-registered-executors.ldb";
 
 /**
  * Puts flags, environment and conf file together.
