@@ -38,8 +38,8 @@ export interface ServePlan {
 }
 
 /**
- * Not Spark's name for its own: a service of Spark 3.5 that finds that one locked takes it for damaged
- * and deletes it. `--db` names a database of Spark's to take over.
+ * Not Spark's name for its own: two services over the same directories would fight over one database,
+ * and Spark's replaces what it cannot open. `--db` names a database of Spark's to take over.
  */
 const DATABASE_NAME = "bm-registered-executors.ldb";
 
