@@ -119,11 +119,18 @@ final class ShuffleClientCommands implements Closeable {
 
   private void meta(String host, int port, int shuffle, int merge, int reduce, ObjectNode answer)
       throws Exception {
-    var result = new CompletableFuture<MergedBlockMeta>();
+    var result = new CompletableFuture<String>();
     client.getMergedBlockMeta(host, port, shuffle, merge, reduce, new MergedBlocksMetaListener() {
       @Override
       public void onSuccess(int shuffleId, int shuffleMergeId, int reduceId, MergedBlockMeta meta) {
-        result.complete(meta);
+        // The buffer is released behind this call.
+        try {
+          List<String> chunks = new ArrayList<>();
+          for (var bitmap : meta.readChunkBitmaps()) chunks.add(bitmap.toString());
+          result.complete(String.join(";", chunks));
+        } catch (java.io.IOException error) {
+          result.completeExceptionally(error);
+        }
       }
 
       @Override
@@ -131,10 +138,7 @@ final class ShuffleClientCommands implements Closeable {
         result.completeExceptionally(error);
       }
     });
-    MergedBlockMeta meta = result.get(LIMIT_SECONDS, TimeUnit.SECONDS);
-    List<String> chunks = new ArrayList<>();
-    for (var bitmap : meta.readChunkBitmaps()) chunks.add(bitmap.toString());
-    answer.put("chunks", String.join(";", chunks));
+    answer.put("chunks", result.get(LIMIT_SECONDS, TimeUnit.SECONDS));
   }
 
   private static String[] texts(JsonNode command, String field) {
