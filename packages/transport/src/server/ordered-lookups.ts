@@ -9,10 +9,26 @@ interface Waiting {
   result: { readonly body: ManagedBuffer | null; readonly error: Error | null } | null;
 }
 
+/** Told when so many lookups wait that no more should be begun, and when there is room again. */
+export interface LookupPressure {
+  onFull(): void;
+  onRoom(): void;
+}
+
+/** Requests of one connection that may wait for the disk; its peer is not read beyond that. */
+export const LOOKUPS_WAITING_MAX = 4096;
+const LOOKUPS_WAITING_LOW: number = LOOKUPS_WAITING_MAX / 4;
+
 /** Gives the results of lookups in the order in which these began, whichever is ready first. */
 export class OrderedLookups {
+  readonly #pressure: LookupPressure;
   #waiting: Waiting[] = [];
+  #isFull = false;
   #isClosed = false;
+
+  constructor(pressure: LookupPressure) {
+    this.#pressure = pressure;
+  }
 
   /** Starts a lookup. `done` runs in this turn when the body is there and nothing waits before it. */
   run(start: () => BodyLookup, done: LookupDone): void {
@@ -36,7 +52,7 @@ export class OrderedLookups {
 
   #wait(lookup: Promise<ManagedBuffer | null>, done: LookupDone): void {
     const waiting: Waiting = { done, result: null };
-    this.#waiting.push(waiting);
+    this.#push(waiting);
     lookup.then(
       (body) => this.#ready(waiting, body, null),
       (error: unknown) => this.#ready(waiting, null, error as Error),
@@ -45,7 +61,14 @@ export class OrderedLookups {
 
   #settle(done: LookupDone, body: ManagedBuffer | null, error: Error | null): void {
     if (this.#waiting.length === 0) done(body, error);
-    else this.#waiting.push({ done, result: { body, error } });
+    else this.#push({ done, result: { body, error } });
+  }
+
+  #push(waiting: Waiting): void {
+    this.#waiting.push(waiting);
+    if (this.#isFull || this.#waiting.length < LOOKUPS_WAITING_MAX) return;
+    this.#isFull = true;
+    this.#pressure.onFull();
   }
 
   #ready(waiting: Waiting, body: ManagedBuffer | null, error: Error | null): void {
@@ -60,5 +83,8 @@ export class OrderedLookups {
       };
       done(result.body, result.error);
     }
+    if (!this.#isFull || this.#waiting.length > LOOKUPS_WAITING_LOW) return;
+    this.#isFull = false;
+    this.#pressure.onRoom();
   }
 }

@@ -45,7 +45,7 @@ export class TransportRequestHandler {
   readonly #options: TransportRequestHandlerOptions;
   readonly #channel: Channel;
   readonly #client: TransportClient;
-  readonly #lookups = new OrderedLookups();
+  readonly #lookups: OrderedLookups;
   #inProgress = 0;
   #onIdle: (() => void) | null = null;
 
@@ -54,6 +54,10 @@ export class TransportRequestHandler {
     this.rpcHandler = options.rpcHandler;
     this.#channel = options.channel;
     this.#client = options.client;
+    this.#lookups = new OrderedLookups({
+      onFull: () => options.channel.pauseReading(),
+      onRoom: () => options.channel.resumeReading(),
+    });
   }
 
   /** Requests taken in whose answer is not written yet. */

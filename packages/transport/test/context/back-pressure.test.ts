@@ -54,6 +54,43 @@ describe("a peer that does not take its answers", () => {
   });
 });
 
+describe("a peer that asks for more chunks than the disk can find", () => {
+  it("is not read beyond a limit, and gets every answer in order in the end", async () => {
+    await using pair = await startPair();
+    await pair.client.sendRpc(Buffer.from("hello"));
+    const gate = Promise.withResolvers<void>();
+    let opened = 0;
+    const count = 20_000;
+    const streamId = pair.handler.register({
+      count,
+      open: async (index) => {
+        opened += 1;
+        await gate.promise;
+        return new BytesManagedBuffer(Buffer.from(String(index)));
+      },
+    });
+    const arrived: string[] = [];
+    const all = new Promise<void>((resolve, reject) => {
+      for (let index = 0; index < count; index += 1) {
+        pair.client.fetchChunkWith(streamId, index, {
+          onSuccess: (_index, { view }) => {
+            arrived.push(Buffer.from(view).toString());
+            if (arrived.length === count) resolve();
+          },
+          onFailure: (_index, error) => reject(error),
+        });
+      }
+    });
+    await settled(() => opened);
+    // What one read brought beyond the limit was in memory already.
+    expect(opened).toBeGreaterThanOrEqual(4096);
+    expect(opened).toBeLessThan(count);
+    gate.resolve();
+    await all;
+    expect(arrived).toEqual(Array.from({ length: count }, (_, index) => String(index)));
+  });
+});
+
 describe("a receiver of an upload that is slower than its sender", () => {
   it("holds the sender up instead of gathering in memory", async () => {
     await using pair = await startPair();
