@@ -7,6 +7,7 @@ import {
   BlockManagerId,
   type BlockStatus,
   isShuffle,
+  type ShuffleBlockId,
   type StorageLevel,
 } from "@bm/block";
 import {
@@ -21,6 +22,7 @@ import {
 import type { RpcEndpointRef, RpcEnv } from "@bm/rpc";
 import {
   type BlockDataManager,
+  type CorruptionCauseName,
   IndexShuffleBlockResolver,
   NettyBlockTransferService,
 } from "@bm/shuffle";
@@ -272,6 +274,20 @@ export class BlockManager implements BlockDataManager, BlockOwner {
       }
       throw new StorageError("BLOCK_NOT_STORED", `no room for ${id.name}`);
     });
+  }
+
+  /** Where others on this host find our shuffle files. */
+  getLocalDirs(): readonly string[] {
+    return this.disk.localDirs;
+  }
+
+  /** Why a partition of ours arrived corrupt at a reader. */
+  diagnoseCorruption(
+    id: ShuffleBlockId,
+    checksum: bigint,
+    algorithm: string,
+  ): Promise<CorruptionCauseName> {
+    return this.#resolver.diagnoseCorruption(id, checksum, algorithm);
   }
 
   async removeBlock(id: BlockId): Promise<void> {

@@ -74,7 +74,8 @@ export class ShuffleReader<Key, Value, Combined = Value> {
    */
   async *readBatches(): AsyncGenerator<readonly (readonly [Key, Combined])[], void, void> {
     try {
-      for await (const block of this.#fetch()) yield* this.#recordsOf(block);
+      const blocks = new BlockFetcherIterator({ ...this.#options, blocks: await this.#locate() });
+      for await (const block of this.#timed(blocks)) yield* this.#recordsOf(block, blocks);
     } catch (error) {
       throw asFetchFailure(error);
     }
@@ -122,11 +123,11 @@ export class ShuffleReader<Key, Value, Combined = Value> {
     return records.toSorted(([one], [other]) => compare(one, other));
   }
 
-  async *#fetch(): AsyncGenerator<FetchedBlock, void, void> {
+  /** The blocks as they come, with the time that was spent waiting for them. */
+  async *#timed(blocks: BlockFetcherIterator): AsyncGenerator<FetchedBlock, void, void> {
     const { clock } = this.#options;
-    const blocks = await this.#locate();
     let askedAtMs = clock.nowMs();
-    for await (const block of new BlockFetcherIterator({ ...this.#options, blocks })) {
+    for await (const block of blocks) {
       this.#metrics.fetchWaitMs += clock.nowMs() - askedAtMs;
       yield block;
       askedAtMs = clock.nowMs();
@@ -142,6 +143,7 @@ export class ShuffleReader<Key, Value, Combined = Value> {
 
   async *#recordsOf(
     block: FetchedBlock,
+    blocks: BlockFetcherIterator,
   ): AsyncGenerator<readonly (readonly [Key, Combined])[], void, void> {
     const { codec } = this.#options;
     this.#count(block);
@@ -160,7 +162,8 @@ export class ShuffleReader<Key, Value, Combined = Value> {
       }
       records.finish();
     } catch (cause) {
-      throw unreadable(block, cause as Error);
+      // Corrupt data is the fault of the map output: making it anew is what helps.
+      throw await blocks.corruptionOf(block, cause as Error);
     } finally {
       block.buffer.release();
     }
@@ -187,23 +190,6 @@ export class ShuffleReader<Key, Value, Combined = Value> {
       this.#metrics.remoteBytesRead += buffer.size;
     }
   }
-}
-
-/** Corrupt data is the fault of the map output: making it anew is what helps. */
-function unreadable(block: FetchedBlock, cause: Error): ShuffleError {
-  const { blockId, location, mapIndex } = block;
-  const reduceId = blockId.kind === "shuffleBatch" ? blockId.startReduceId : blockId.reduceId;
-  const text = `${blockId.name} of ${location.executorId} cannot be read: ${cause.message}`;
-  return new ShuffleError("FETCH_FAILED", text, {
-    cause,
-    culprit: {
-      location,
-      shuffleId: blockId.shuffleId,
-      mapId: blockId.mapId,
-      mapIndex,
-      reduceId,
-    },
-  });
 }
 
 function asFetchFailure(error: unknown): unknown {
