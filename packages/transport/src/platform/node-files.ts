@@ -1,5 +1,5 @@
 /** Disk on node:fs. Every error goes through `fileFailed`. */
-import { close, constants, fstat, open as openDescriptor } from "node:fs";
+import fsCallbacks, { constants } from "node:fs";
 import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,6 +8,11 @@ import { fileFailed } from "./node-error.ts";
 import { NodeOpenFile, statOf } from "./node-open-file.ts";
 import type { FileStat, Files, OpenFile, OpenMode } from "./platform.ts";
 import { systemErrorCode } from "./system-error.ts";
+
+// Made once: files are opened by the thousand a second.
+const openDescriptor = promisify(fsCallbacks.open);
+const closeDescriptor = promisify(fsCallbacks.close);
+const statDescriptor = promisify(fsCallbacks.fstat);
 
 const { O_RDONLY, O_RDWR, O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_APPEND } = constants;
 
@@ -38,14 +43,14 @@ export function createNodeFiles(): Files {
 }
 
 async function open(file: string, mode: OpenMode): Promise<OpenFile> {
-  const opening = promisify(openDescriptor)(file, OPEN_FLAGS[mode], 0o666);
+  const opening = openDescriptor(file, OPEN_FLAGS[mode], 0o666);
   const descriptor = await translate("open", file, opening);
   try {
     // Only this mode finds bytes in the file that the handle must know about.
-    const endBytes = mode === "read-write" ? (await promisify(fstat)(descriptor)).size : 0;
+    const endBytes = mode === "read-write" ? (await statDescriptor(descriptor)).size : 0;
     return new NodeOpenFile(descriptor, file, { endBytes, isAppending: mode === "append" });
   } catch (error) {
-    await promisify(close)(descriptor);
+    await closeDescriptor(descriptor);
     throw fileFailed("open", file, error);
   }
 }
