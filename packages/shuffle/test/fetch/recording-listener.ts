@@ -14,11 +14,19 @@ export class RecordingListener implements BlockFetchingListener {
   onBlockFetchSuccess(blockId: string, data: ManagedBuffer): void {
     this.#checkIsNew(blockId);
     this.successes.set(blockId, "");
-    void data.bytes().then((bytes) => {
-      this.successes.set(blockId, Buffer.from(bytes).toString());
-      data.release();
-      this.#notify();
-    });
+    void this.#read(blockId, data);
+  }
+
+  /** A block whose bytes are gone before they were read counts as failed. */
+  async #read(blockId: string, data: ManagedBuffer): Promise<void> {
+    try {
+      this.successes.set(blockId, Buffer.from(await data.bytes()).toString());
+    } catch (error) {
+      this.successes.delete(blockId);
+      this.failures.set(blockId, error as Error);
+    }
+    data.release();
+    this.#notify();
   }
 
   onBlockFetchFailure(blockId: string, error: Error): void {
