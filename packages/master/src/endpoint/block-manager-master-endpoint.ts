@@ -226,8 +226,11 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     request: registration.BlockManagerRegistration,
   ): BlockManagerId | LaterReply<BlockManagerId> {
     const slave = this.#env.endpointRefAt(request.slaveEndpoint);
-    const register = (isAlive: boolean): BlockManagerId =>
-      this.#state.register(request, slave, isAlive);
+    const register = (isAlive: boolean): BlockManagerId => {
+      const { id, reduced } = this.#state.register(request, slave, isAlive);
+      this.#orders.makeUpFor(reduced);
+      return id;
+    };
     if (!request.isReRegister) return register(true);
     // The scheduler may take its time; what it says is acted upon in one turn.
     const isAlive = this.#isExecutorAlive(request.blockManagerId.executorId);

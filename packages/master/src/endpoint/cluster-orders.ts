@@ -16,7 +16,7 @@ import {
 } from "../protocol/slave-messages.ts";
 import type { BlockStatusAt } from "../protocol/status-messages.ts";
 import { matchesFilter } from "../protocol/values.ts";
-import type { MasterState } from "./master-state.ts";
+import type { MasterState, ReducedBlock } from "./master-state.ts";
 import { ordersAfterLoss } from "./replication-orders.ts";
 import type { SlaveOrders } from "./slave-orders.ts";
 
@@ -63,9 +63,12 @@ export class ClusterOrders {
     }
   }
 
-  /** Has others make up for the copies that an executor took with it. */
   removeExecutor(executorId: string): void {
-    const reduced = this.#state.removeExecutor(executorId);
+    this.makeUpFor(this.#state.removeExecutor(executorId));
+  }
+
+  /** Has others make up for the copies that a block manager took with it. */
+  makeUpFor(reduced: readonly ReducedBlock[]): void {
     if (!this.#replicatesLost) return;
     for (const { info, order } of ordersAfterLoss(this.#state, reduced)) {
       this.#orders.giveInPassing(info, ReplicateBlock, order);

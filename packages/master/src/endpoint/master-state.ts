@@ -43,6 +43,14 @@ export interface ReducedBlock {
   readonly survivors: readonly BlockManagerId[];
 }
 
+/** What came of a registration. */
+export interface Registered {
+  /** With topology; of executor `invalid` when it is refused. */
+  readonly id: BlockManagerId;
+  /** What the executor's former block manager had and others still have. */
+  readonly reduced: readonly ReducedBlock[];
+}
+
 /** See the file comment. */
 export class MasterState {
   readonly locations: BlockLocations = new BlockLocations();
@@ -78,25 +86,24 @@ export class MasterState {
   /**
    * Makes a block manager known, in place of another one of its executor. A refusal changes nothing.
    * @param isAlive whether the executor is alive for the scheduler
-   * @returns its id with topology; of executor `invalid` when it is refused.
    * @throws MasterError REGISTRATION_CONFLICT
    */
   register(
     registration: BlockManagerRegistration,
     slave: RpcEndpointRef,
     isAlive: boolean,
-  ): BlockManagerId {
+  ): Registered {
     const { executorId, host, port } = registration.blockManagerId;
     const id = BlockManagerId.of(executorId, host, port, this.#topologyOf(host));
     const isKnown = this.#infos.has(id.key);
     if (registration.isReRegister && !isAlive) {
-      if (!isKnown) return BlockManagerId.of(INVALID_EXECUTOR_ID, host, port, id.topologyInfo);
+      const refused = BlockManagerId.of(INVALID_EXECUTOR_ID, host, port, id.topologyInfo);
+      if (!isKnown) return { id: refused, reduced: [] };
       const text = `${id.toString()} registers again, is still registered, and its executor is dead`;
       throw new MasterError("REGISTRATION_CONFLICT", text);
     }
     this.localDirs.set(executorId, registration.localDirs);
-    if (!isKnown) this.#add(id, registration, slave);
-    return id;
+    return { id, reduced: isKnown ? [] : this.#add(id, registration, slave) };
   }
 
   /** Takes note of a report; false when the block manager has to register. */
@@ -169,15 +176,19 @@ export class MasterState {
     this.#post({ type: "ExecutorExpired", timeMs, executorId, silentMs });
   }
 
-  #add(id: BlockManagerId, registration: BlockManagerRegistration, slave: RpcEndpointRef): void {
+  #add(
+    id: BlockManagerId,
+    registration: BlockManagerRegistration,
+    slave: RpcEndpointRef,
+  ): ReducedBlock[] {
     const { clock, logger } = this.#options;
     const former = this.#idByExecutor.get(id.executorId);
     if (former !== undefined) {
       logger.error(
         `two different registrations of one executor: ${former.toString()}, now ${id.toString()}`,
       );
-      this.removeExecutor(id.executorId);
     }
+    const reduced = this.removeExecutor(id.executorId);
     const { maxOnHeapMemSize: maxOnHeapMem, maxOffHeapMemSize: maxOffHeapMem } = registration;
     const nowMs = clock.nowMs();
     const info = new BlockManagerInfo({ id, maxOnHeapMem, maxOffHeapMem, slave, nowMs });
@@ -191,6 +202,7 @@ export class MasterState {
       maxOnHeapMem,
       maxOffHeapMem,
     });
+    return reduced;
   }
 
   /** Map output is not kept here, but an executor on its way out tells where it moved its files. */

@@ -173,6 +173,29 @@ describe("a lost executor", () => {
   });
 });
 
+describe("an executor that comes back at another place", () => {
+  const block = rddBlockId(3, 4);
+
+  it("is made up for as a lost one", async () => {
+    const cluster = await start();
+    const survivor = new RecordingOwner();
+    const former = await cluster.register({ executorId: "1" });
+    const kept = await cluster.register({ executorId: "2", port: 1002, owner: survivor });
+    for (const { id } of [former, kept]) {
+      await cluster.master.updateBlockInfo({
+        blockManagerId: id,
+        blockId: block,
+        storageLevel: StorageLevel.MEMORY_ONLY_2,
+        memSize: 1,
+        diskSize: 0,
+      });
+    }
+    await cluster.register({ executorId: "1", port: 1003 });
+    await cluster.master.getMatchingBlockIds({});
+    expect(survivor.orders).toEqual(["ReplicateBlock(rdd_3_4,[],2)"]);
+  });
+});
+
 describe("shuffle files on the move", () => {
   it("are followed by the map output tracker", async () => {
     const mapOutputTracker = new MapOutputTrackerMaster();
