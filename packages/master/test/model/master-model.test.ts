@@ -30,6 +30,8 @@ const STEPS = Number(process.env["BM_MODEL_STEPS"] ?? 40_000);
 const SEED = Number(process.env["BM_MODEL_SEED"] ?? 1);
 const STEPS_PER_RUN = 1000;
 const TICK_MS = 100;
+/** The answers of a step that has none. */
+const BOTH_SILENT = [null, null] as const;
 /** Ten times as long as a slow machine takes for a step. */
 const TIME_LIMIT_MS = 30_000 + 5 * STEPS;
 
@@ -92,7 +94,8 @@ class Run {
         return [await master.heartbeat(step.id), model.heartbeat(step.id)];
       case "remove executor":
         await master.removeExecutor(step.executorId);
-        return [null, model.removeExecutor(step.executorId) ?? null];
+        model.removeExecutor(step.executorId);
+        return BOTH_SILENT;
       case "remove rdd":
         return [await master.removeRdd(step.rddId), model.removeRdd(step.rddId)];
       case "remove shuffle":
@@ -104,14 +107,16 @@ class Run {
       }
       case "remove block":
         await master.removeBlock(step.blockId);
-        return [null, model.removeBlock(step.blockId) ?? null];
+        model.removeBlock(step.blockId);
+        return BOTH_SILENT;
       case "decommission":
         await master.decommissionBlockManagers(step.executorIds);
-        return [null, model.decommission(step.executorIds) ?? null];
+        model.decommission(step.executorIds);
+        return BOTH_SILENT;
       case "scheduler":
         if (step.isAlive) model.alive.add(step.executorId);
         else model.alive.delete(step.executorId);
-        return [null, null];
+        return BOTH_SILENT;
       case "peers":
         return [texts(await master.getPeers(step.id)), model.peersOf(step.id)];
       case "replicate info": {
@@ -123,7 +128,8 @@ class Run {
       }
       case "tick":
         this.#clock.advance(TICK_MS);
-        return [null, model.tick(TICK_MS) ?? null];
+        model.tick(TICK_MS);
+        return BOTH_SILENT;
     }
   }
 

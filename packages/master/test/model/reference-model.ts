@@ -43,7 +43,7 @@ export function eventText(event: MasterEvent): string {
       return `expired ${event.executorId} ${event.silentMs}`;
     case "BlockManagerAdded":
       return `added ${textOf(event.blockManagerId)} ${event.maxMem}`;
-    default:
+    case "BlockManagerRemoved":
       return `removed ${textOf(event.blockManagerId)}`;
   }
 }
@@ -145,7 +145,7 @@ export class ReferenceModel {
   /** Moves time to the next look at who is silent. */
   tick(ms: number): void {
     this.nowMs += ms;
-    for (const { id, lastSeenMs } of [...this.managers]) {
+    for (const { id, lastSeenMs } of this.managers.slice()) {
       const silentMs = this.nowMs - lastSeenMs;
       if (id.isDriver || silentMs <= TIMEOUT_MS) continue;
       this.events.push(`expired ${id.executorId} ${silentMs}`);
