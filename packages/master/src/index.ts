@@ -13,6 +13,7 @@ export {
   MASTER_HEARTBEAT_ENDPOINT_NAME,
 } from "./endpoint/endpoint-names.ts";
 export type { MovedOutputs } from "./endpoint/master-state.ts";
+export type { PushMergerOptions } from "./endpoint/push-mergers.ts";
 export type { IsExecutorAlive } from "./endpoint/slave-orders.ts";
 export type {
   BlockManagerAdded,
@@ -37,6 +38,13 @@ export {
 export type { LocationsAndStatus } from "./protocol/location-messages.ts";
 export type { BlockManagerRegistration, BlockUpdate } from "./protocol/registration-messages.ts";
 export type { ReplicationOrder } from "./protocol/replicate-block.ts";
+export {
+  DecommissionBlockManager,
+  MarkRDDBlockAsVisible,
+  ReplicateBlock,
+  TriggerHeapHistogram,
+  TriggerThreadDump,
+} from "./protocol/slave-messages.ts";
 export type {
   BlockStatusAt,
   BlockWithStatus,

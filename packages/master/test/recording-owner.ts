@@ -36,6 +36,14 @@ export class RecordingOwner implements BlockOwner {
     return this.#did(`ReplicateBlock(${blockId.name},[${holders}],${maxReplicas})`, true);
   }
 
+  markRddBlockAsVisible(id: BlockId): void {
+    this.orders.push(`MarkRDDBlockAsVisible(${id.name})`);
+  }
+
+  decommission(): void {
+    this.orders.push("DecommissionBlockManager");
+  }
+
   blockStatus(id: BlockId): BlockStatus | null {
     const isHeld = this.#blocks.some(({ name }) => name === id.name);
     return isHeld ? { storageLevel: StorageLevel.DISK_ONLY, memSize: 0, diskSize: 77 } : null;

@@ -9,6 +9,7 @@ export {
 export { RpcConf, type RpcConfValues } from "./config/rpc-conf.ts";
 export type { AskOptions } from "./endpoint/ask-once.ts";
 export type { RetryOptions } from "./endpoint/ask-until-answered.ts";
+export type { EndpointState } from "./endpoint/inbox.ts";
 export { LaterReply, replyLater } from "./endpoint/reply-later.ts";
 export {
   type MessageHandler,

@@ -16,8 +16,10 @@ import {
 import { MasterError } from "../master-error.ts";
 import {
   DecommissionBlockManagers,
+  ExpireDeadHosts,
   GetExecutorEndpointRef,
   GetPeers,
+  HasCachedBlocks,
   IsExecutorAlive,
   RemoveExecutor,
 } from "../protocol/executor-messages.ts";
@@ -28,6 +30,10 @@ import {
   type LocationsAndStatus,
 } from "../protocol/location-messages.ts";
 import { masterErrors } from "../protocol/master-errors.ts";
+import {
+  GetShufflePushMergerLocations,
+  RemoveShufflePushMergerLocation,
+} from "../protocol/merger-messages.ts";
 import {
   BlockManagerHeartbeat,
   type BlockManagerRegistration,
@@ -54,6 +60,11 @@ import {
   type StorageStatus,
 } from "../protocol/status-messages.ts";
 import type { BlockIdFilter } from "../protocol/values.ts";
+import {
+  GetRDDBlockVisibility,
+  UpdateRDDBlockTaskInfo,
+  UpdateRDDBlockVisibility,
+} from "../protocol/visibility-messages.ts";
 
 /** What {@link BlockManagerMaster} takes. */
 export interface BlockManagerMasterOptions {
@@ -215,6 +226,47 @@ export class BlockManagerMaster {
   /** What must be replicated before a block manager may go. */
   getReplicateInfoForRddBlocks(id: BlockManagerId): Promise<readonly ReplicationOrder[]> {
     return this.#ask(GetReplicateInfoForRDDBlocks, id);
+  }
+
+  /** Tells which task computes a cached partition. Without visibility tracking nothing happens. */
+  updateRddBlockTaskInfo(blockId: BlockId, taskId: bigint): Promise<void> {
+    return this.#ask(UpdateRDDBlockTaskInfo, { blockId, taskId });
+  }
+
+  /** Whether a cached partition may be read: where visibility is tracked, somebody must have it. */
+  isRddBlockVisible(id: BlockId): Promise<boolean> {
+    return this.#ask(GetRDDBlockVisibility, id);
+  }
+
+  /** Tells how a task ended: what it cached may be read if it succeeded. */
+  updateRddBlockVisibility(taskId: bigint, visible: boolean): Promise<void> {
+    return this.#ask(UpdateRDDBlockVisibility, { taskId, visible });
+  }
+
+  /** Whether the executor holds any block that is not part of a broadcast. */
+  hasCachedBlocks(executorId: string): Promise<boolean> {
+    return this.#ask(HasCachedBlocks, executorId);
+  }
+
+  /** Has the master look now for executors that were silent for too long. */
+  expireDeadHosts(): Promise<void> {
+    return this.#ask(ExpireDeadHosts, undefined);
+  }
+
+  /**
+   * Shuffle services that can merge pushed blocks: those on hosts of live executors, all of them, and
+   * others if these are too few. Empty where nothing is pushed.
+   */
+  getShufflePushMergerLocations(
+    numMergersNeeded: number,
+    hostsToFilter: readonly string[] = [],
+  ): Promise<readonly BlockManagerId[]> {
+    return this.#ask(GetShufflePushMergerLocations, { numMergersNeeded, hostsToFilter });
+  }
+
+  /** Forgets the shuffle service of a host, until an executor registers there again. */
+  removeShufflePushMergerLocation(host: string): Promise<void> {
+    return this.#ask(RemoveShufflePushMergerLocation, host);
   }
 
   /** Ends the master's endpoints, that for heartbeats too. */

@@ -14,6 +14,11 @@ export class BlockLocations {
     return [...(this.#holders.get(id.name)?.byKey.values() ?? [])];
   }
 
+  /** Whether anybody has a block. */
+  has(id: BlockId): boolean {
+    return this.#holders.has(id.name);
+  }
+
   /** The blocks for which a condition holds. */
   blocksWhere(isMeant: (id: BlockId) => boolean): BlockId[] {
     return [...this.#holders.values()].map(({ blockId }) => blockId).filter(isMeant);

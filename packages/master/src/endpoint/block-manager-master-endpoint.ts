@@ -17,9 +17,9 @@ import * as mergers from "../protocol/merger-messages.ts";
 import * as registration from "../protocol/registration-messages.ts";
 import * as removals from "../protocol/removal-messages.ts";
 import * as statuses from "../protocol/status-messages.ts";
-import { unimplemented } from "../protocol/unimplemented.ts";
 import * as visibility from "../protocol/visibility-messages.ts";
 import { defaultTopologyMapper, type TopologyMapper } from "../topology/topology-mapper.ts";
+import { CacheVisibility } from "./cache-visibility.ts";
 import { ClusterOrders } from "./cluster-orders.ts";
 import {
   HEARTBEAT_RECEIVER_ENDPOINT_NAME,
@@ -28,6 +28,7 @@ import {
 } from "./endpoint-names.ts";
 import { locationsAndStatus } from "./locations-and-status.ts";
 import { MasterState, type MovedOutputs } from "./master-state.ts";
+import { type PushMergerOptions, PushMergers } from "./push-mergers.ts";
 import { ordersBeforeDeparture } from "./replication-orders.ts";
 import { type IsExecutorAlive, SlaveOrders } from "./slave-orders.ts";
 
@@ -50,11 +51,20 @@ export interface BlockManagerMasterEndpointOptions {
   readonly isLocal?: boolean | undefined;
   /** Make up for copies of cached partitions that an executor took with it. Default: true. */
   readonly replicatesLost?: boolean | undefined;
+  /**
+   * Hide a cached partition from other tasks until the task that computed it has succeeded
+   * (`spark.rdd.cache.visibilityTracking.enabled`). Default: false.
+   */
+  readonly tracksVisibility?: boolean | undefined;
+  /** Shuffle services that merge pushed blocks. Default: there are none. */
+  readonly pushMergers?: PushMergerOptions | undefined;
   /** Executors whose directories are remembered. Default: 1,000. */
   readonly localDirsEntriesMax?: number | undefined;
 }
 
 const LOCAL_DIRS_ENTRIES_MAX_DEFAULT = 1000;
+/** More tasks than a cluster runs at once. */
+const VISIBILITY_TASKS_MAX = 100_000;
 
 /**
  * See the file comment. Nothing is awaited between its messages: orders to block managers are
@@ -66,6 +76,8 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
   readonly #orders: ClusterOrders;
   readonly #isExecutorAlive: IsExecutorAlive;
   readonly #monitor: HeartbeatMonitor | null;
+  readonly #visibility: CacheVisibility | null;
+  readonly #mergers: PushMergers | null;
   #stop: () => void = () => {};
 
   private constructor(env: RpcEnv, options: BlockManagerMasterEndpointOptions) {
@@ -74,6 +86,9 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     const { logger } = env;
     this.#env = env;
     this.#isExecutorAlive = options.isExecutorAlive ?? (() => true);
+    const { tracksVisibility = false, pushMergers } = options;
+    this.#visibility = tracksVisibility ? new CacheVisibility(VISIBILITY_TASKS_MAX) : null;
+    this.#mergers = pushMergers ? new PushMergers(pushMergers, env.platform.random) : null;
     this.#state = new MasterState({
       clock,
       logger,
@@ -82,9 +97,15 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
       movedOutputs: options.mapOutputTracker ?? null,
       isLocal: options.isLocal ?? false,
       localDirsEntriesMax: options.localDirsEntriesMax ?? LOCAL_DIRS_ENTRIES_MAX_DEFAULT,
+      visibility: this.#visibility,
+      mergers: this.#mergers,
     });
-    const slaves = new SlaveOrders({ isExecutorAlive: this.#isExecutorAlive, logger });
-    this.#orders = new ClusterOrders(this.#state, slaves, options.replicatesLost ?? true);
+    this.#orders = new ClusterOrders({
+      state: this.#state,
+      orders: new SlaveOrders({ isExecutorAlive: this.#isExecutorAlive, logger }),
+      replicatesLost: options.replicatesLost ?? true,
+      visibility: this.#visibility,
+    });
     this.#monitor =
       options.heartbeat === false
         ? null
@@ -98,6 +119,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     this.#receiveBlockManagers();
     this.#receiveQueries();
     this.#receiveOrders();
+    this.#receiveVisibility();
     this.#receiveTheRest();
   }
 
@@ -139,7 +161,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
   #receiveBlockManagers(): void {
     const state = this.#state;
     this.receiveAndReply(registration.RegisterBlockManager, (request) => this.#register(request));
-    this.receiveAndReply(registration.UpdateBlockInfo, (update) => state.update(update));
+    this.receiveAndReply(registration.UpdateBlockInfo, (update) => this.#update(update));
     this.receiveAndReply(executors.GetPeers, (id) => state.peersOf(id));
     this.receiveAndReply(executors.DecommissionBlockManagers, (executorIds) => {
       state.decommission(executorIds);
@@ -208,18 +230,34 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     );
   }
 
-  /** Cache visibility is off, so everything may be read and nobody keeps book. */
+  /** Where visibility is not tracked everything may be read and nobody keeps book. */
+  #receiveVisibility(): void {
+    this.receive(visibility.UpdateRDDBlockTaskInfo, ({ blockId, taskId }) => {
+      this.#visibility?.setTask(blockId, taskId);
+    });
+    this.receiveAndReply(visibility.GetRDDBlockVisibility, (id) => {
+      if (this.#visibility === null) return true;
+      return this.#state.locations.has(id) && this.#visibility.isVisible(id);
+    });
+    this.receive(visibility.UpdateRDDBlockVisibility, ({ taskId, visible }) => {
+      this.#orders.markVisible(this.#visibility?.endTask(taskId, visible) ?? []);
+    });
+  }
+
   #receiveTheRest(): void {
-    this.receive(visibility.UpdateRDDBlockTaskInfo, () => {});
-    this.receiveAndReply(visibility.GetRDDBlockVisibility, () => true);
-    this.receive(visibility.UpdateRDDBlockVisibility, () => {});
     const { GetShufflePushMergerLocations, RemoveShufflePushMergerLocation } = mergers;
-    this.receiveAndReply(
-      GetShufflePushMergerLocations,
-      unimplemented(GetShufflePushMergerLocations),
-    );
-    this.receive(RemoveShufflePushMergerLocation, unimplemented(RemoveShufflePushMergerLocation));
-    this.receive(executors.ExpireDeadHosts, unimplemented(executors.ExpireDeadHosts));
+    this.receiveAndReply(GetShufflePushMergerLocations, (query) => {
+      const live = this.#state.infos().map(({ id }) => id);
+      return this.#mergers?.choose(query, live) ?? [];
+    });
+    this.receive(RemoveShufflePushMergerLocation, (host) => this.#mergers?.remove(host));
+    this.receive(executors.ExpireDeadHosts, () => this.#monitor?.expireSilent());
+  }
+
+  #update(update: registration.BlockUpdate): boolean {
+    const isAccepted = this.#state.update(update);
+    if (isAccepted) this.#orders.tellIfVisible(update.blockManagerId, update.blockId);
+    return isAccepted;
   }
 
   #register(

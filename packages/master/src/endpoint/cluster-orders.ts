@@ -1,11 +1,12 @@
 /** What the master does by asking block managers: removals, and looking at what is there now. */
-import type { BlockId } from "@bm/block";
+import { type BlockId, type BlockManagerId, isRdd } from "@bm/block";
 import type {
   BlockStatusQuery,
   BroadcastRemoval,
   MatchingBlockIdsQuery,
 } from "../protocol/queries.ts";
 import {
+  MarkRDDBlockAsVisible,
   ReplicateBlock,
   SlaveGetBlockStatus,
   SlaveGetMatchingBlockIds,
@@ -16,20 +17,31 @@ import {
 } from "../protocol/slave-messages.ts";
 import type { BlockStatusAt } from "../protocol/status-messages.ts";
 import { matchesFilter } from "../protocol/values.ts";
+import type { CacheVisibility } from "./cache-visibility.ts";
 import type { MasterState, ReducedBlock } from "./master-state.ts";
 import { ordersAfterLoss } from "./replication-orders.ts";
 import type { SlaveOrders } from "./slave-orders.ts";
+
+/** What {@link ClusterOrders} works with. */
+export interface ClusterOrdersOptions {
+  readonly state: MasterState;
+  readonly orders: SlaveOrders;
+  readonly replicatesLost: boolean;
+  readonly visibility: CacheVisibility | null;
+}
 
 /** See the file comment. */
 export class ClusterOrders {
   readonly #state: MasterState;
   readonly #orders: SlaveOrders;
   readonly #replicatesLost: boolean;
+  readonly #visibility: CacheVisibility | null;
 
-  constructor(state: MasterState, orders: SlaveOrders, replicatesLost: boolean) {
-    this.#state = state;
-    this.#orders = orders;
-    this.#replicatesLost = replicatesLost;
+  constructor(options: ClusterOrdersOptions) {
+    this.#state = options.state;
+    this.#orders = options.orders;
+    this.#replicatesLost = options.replicatesLost;
+    this.#visibility = options.visibility;
   }
 
   /**
@@ -65,6 +77,23 @@ export class ClusterOrders {
 
   removeExecutor(executorId: string): void {
     this.makeUpFor(this.#state.removeExecutor(executorId));
+  }
+
+  /**
+   * Lets partitions be read that were hidden: tells all who hold them, or whoever else gets hold of
+   * one later (see {@link tellIfVisible}).
+   */
+  markVisible(ids: readonly BlockId[]): void {
+    for (const id of ids) {
+      for (const holder of this.#state.locations.of(id)) this.tellIfVisible(holder, id);
+    }
+  }
+
+  /** Tells a holder that what it has may be read. */
+  tellIfVisible(holder: BlockManagerId, id: BlockId): void {
+    const info = this.#state.infoOf(holder);
+    if (info === null || !isRdd(id) || !this.#visibility?.isVisible(id)) return;
+    if (info.statusOf(id) !== null) this.#orders.giveInPassing(info, MarkRDDBlockAsVisible, id);
   }
 
   /** Has others make up for the copies that a block manager took with it. */

@@ -18,7 +18,9 @@ import type { BlockManagerRegistration, BlockUpdate } from "../protocol/registra
 import type { TopologyMapper } from "../topology/topology-mapper.ts";
 import { BlockLocations } from "./block-locations.ts";
 import { BlockManagerInfo } from "./block-manager-info.ts";
+import type { CacheVisibility } from "./cache-visibility.ts";
 import { LocalDirsCache } from "./local-dirs-cache.ts";
+import type { PushMergers } from "./push-mergers.ts";
 
 /** Follows shuffle files that an executor on its way out has moved. */
 export interface MovedOutputs {
@@ -35,6 +37,10 @@ export interface MasterStateOptions {
   /** The driver's own block manager is the only one, and has to register like any other. */
   readonly isLocal: boolean;
   readonly localDirsEntriesMax: number;
+  /** Null where everything that is cached may be read at once. */
+  readonly visibility: CacheVisibility | null;
+  /** Null where nothing is pushed. */
+  readonly mergers: PushMergers | null;
 }
 
 /** A block that lost a holder and has others. */
@@ -149,6 +155,7 @@ export class MasterState {
   removeRdd(rddId: number): void {
     for (const id of this.locations.blocksWhere((block) => isRdd(block) && block.rddId === rddId)) {
       for (const holder of this.locations.of(id)) this.infoOf(holder)?.remove(id);
+      this.#options.visibility?.forget(id);
       this.locations.removeAll(id);
     }
   }
@@ -164,7 +171,7 @@ export class MasterState {
     this.#idByExecutor.delete(executorId);
     this.#decommissioning.delete(id.key);
     this.#infos.delete(id.key);
-    const reduced = info.blocks().flatMap(({ blockId }) => this.#removeHolder(blockId, id));
+    const reduced = info.blocks().flatMap(({ blockId }) => this.#loseHolder(blockId, id));
     const timeMs = this.#options.clock.wallTimeMs();
     this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId: id });
     return reduced;
@@ -194,6 +201,7 @@ export class MasterState {
     const info = new BlockManagerInfo({ id, maxOnHeapMem, maxOffHeapMem, slave, nowMs });
     this.#idByExecutor.set(id.executorId, id);
     this.#infos.set(id.key, info);
+    this.#options.mergers?.add(id);
     this.#post({
       type: "BlockManagerAdded",
       timeMs: clock.wallTimeMs(),
@@ -219,13 +227,25 @@ export class MasterState {
     if (info === null) return this.#isDriverOutside(id);
     info.lastSeenMs = this.#options.clock.nowMs();
     info.update(update);
-    if (storageLevel.isValid) this.locations.add(blockId, id);
-    else this.locations.remove(blockId, id);
+    if (storageLevel.isValid) this.#addHolder(blockId, id);
+    else this.#removeHolder(blockId, id);
     return true;
   }
 
-  #removeHolder(blockId: BlockId, id: BlockManagerId): ReducedBlock[] {
-    if (this.locations.remove(blockId, id) > 0) {
+  #addHolder(blockId: BlockId, id: BlockManagerId): void {
+    if (isRdd(blockId) && !this.locations.has(blockId)) this.#options.visibility?.hide(blockId);
+    this.locations.add(blockId, id);
+  }
+
+  /** Gives how many are left. */
+  #removeHolder(blockId: BlockId, id: BlockManagerId): number {
+    const left = this.locations.remove(blockId, id);
+    if (left === 0) this.#options.visibility?.forget(blockId);
+    return left;
+  }
+
+  #loseHolder(blockId: BlockId, id: BlockManagerId): ReducedBlock[] {
+    if (this.#removeHolder(blockId, id) > 0) {
       return [{ blockId, survivors: this.locations.of(blockId) }];
     }
     this.#options.logger.warn(`no more replicas of ${blockId.name}`);

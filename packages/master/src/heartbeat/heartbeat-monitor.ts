@@ -51,7 +51,7 @@ export class HeartbeatMonitor {
     this.#timer = this.#options.clock.setTimer(
       this.#checkIntervalMs,
       () => {
-        this.#expireSilent();
+        this.expireSilent();
         this.start();
       },
       { unref: true },
@@ -63,7 +63,8 @@ export class HeartbeatMonitor {
     this.#timer?.cancel();
   }
 
-  #expireSilent(): void {
+  /** Removes who is silent for too long now. */
+  expireSilent(): void {
     const { state, expire, clock, logger } = this.#options;
     const nowMs = clock.nowMs();
     for (const { id, lastSeenMs } of state.infos()) {

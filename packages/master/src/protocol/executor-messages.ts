@@ -70,7 +70,7 @@ export const GetPeers: RpcMessage<BlockManagerId, readonly BlockManagerId[]> = d
   reply: idsCodec,
 });
 
-/** No block manager is expired by this message: the heartbeat monitor does it. */
+/** Looks now for executors that were silent for too long, rather than when the next look is due. */
 export const ExpireDeadHosts: RpcMessage<void, void> = defineMessage({ type: "ExpireDeadHosts" });
 
 interface ExecutorIdType {

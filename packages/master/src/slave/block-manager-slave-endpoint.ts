@@ -1,4 +1,5 @@
 import { RpcEndpoint, type RpcEndpointRef, type RpcEnv, replyLater } from "@bm/rpc";
+import { heapRows, stateRows } from "../diagnostics/process-report.ts";
 import {
   DecommissionBlockManager,
   MarkRDDBlockAsVisible,
@@ -20,6 +21,8 @@ export interface BlockManagerSlaveEndpointOptions {
   readonly owner: BlockOwner;
   /** Told to forget a shuffle before its files go. */
   readonly mapOutputTracker?: { unregisterShuffle(shuffleId: number): void } | undefined;
+  /** Its endpoints are named in dumps. Default: none; `setup` gives its own. */
+  readonly env?: RpcEnv | undefined;
 }
 
 let endpointsMade = 0;
@@ -43,15 +46,15 @@ export class BlockManagerSlaveEndpoint extends RpcEndpoint {
       if (owner.decommission === undefined) return unimplemented(DecommissionBlockManager)();
       return owner.decommission();
     });
-    this.receive(MarkRDDBlockAsVisible, unimplemented(MarkRDDBlockAsVisible));
-    this.receiveAndReply(TriggerThreadDump, unimplemented(TriggerThreadDump));
-    this.receiveAndReply(TriggerHeapHistogram, unimplemented(TriggerHeapHistogram));
+    this.receive(MarkRDDBlockAsVisible, (id) => owner.markRddBlockAsVisible?.(id));
+    this.receiveAndReply(TriggerThreadDump, () => stateRows(options.env?.endpointStates() ?? []));
+    this.receiveAndReply(TriggerHeapHistogram, heapRows);
   }
 
   /** Sets an endpoint up under a name of its own. @throws RpcError ENV_STOPPED */
   static setup(env: RpcEnv, options: BlockManagerSlaveEndpointOptions): RpcEndpointRef {
     endpointsMade += 1;
-    const endpoint = new BlockManagerSlaveEndpoint(options);
+    const endpoint = new BlockManagerSlaveEndpoint({ env, ...options });
     return env.setupEndpoint(`BlockManagerEndpoint${endpointsMade}`, endpoint);
   }
 

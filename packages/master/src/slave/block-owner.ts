@@ -18,6 +18,8 @@ export interface BlockOwner {
   matchingBlockIds(filter: BlockIdFilter): readonly BlockId[] | Promise<readonly BlockId[]>;
   /** Makes more copies of a block; true when there are enough in the end. Default: unimplemented. */
   replicateBlock?(order: ReplicationOrder): Promise<boolean>;
+  /** Lets a cached partition be read that was hidden. Default: nothing is hidden here. */
+  markRddBlockAsVisible?(id: BlockId): void;
   /** Moves everything to other block managers. Default: unimplemented. */
   decommission?(): void;
 }

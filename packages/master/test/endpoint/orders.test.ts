@@ -7,11 +7,9 @@ import {
 } from "@bm/block";
 import {
   type BlockManagerMasterEndpointOptions,
-  MASTER_ENDPOINT_NAME,
   MapOutputTrackerMaster,
   MapStatus,
 } from "@bm/master";
-import { defineMessage } from "@bm/rpc";
 import { afterEach, describe, expect, it } from "vitest";
 import { Cluster } from "../cluster.ts";
 import { RecordingOwner } from "../recording-owner.ts";
@@ -211,23 +209,5 @@ describe("shuffle files on the move", () => {
     }
     const [blocks] = await mapOutputTracker.getMapSizesByExecutorId(6, 0, 1);
     expect(blocks?.location.key).toBe(to.id.key);
-  });
-});
-
-describe("messages that nothing stands behind", () => {
-  it("are answered with their name", async () => {
-    const cluster = await start();
-    const ref = cluster.driver.endpointRef(cluster.driver.address, MASTER_ENDPOINT_NAME);
-    for (const type of [
-      "GetShufflePushMergerLocations",
-      "RemoveShufflePushMergerLocation",
-      "ExpireDeadHosts",
-    ]) {
-      await expect(ref.ask(defineMessage({ type }), undefined)).rejects.toMatchObject({
-        code: "REMOTE_FAILURE",
-        remoteCode: "UNIMPLEMENTED",
-        message: `${type} is not implemented`,
-      });
-    }
   });
 });

@@ -95,6 +95,23 @@ describe("an executor", () => {
 });
 
 describe("the monitor", () => {
+  it("looks at once when it is told to", async () => {
+    const heartbeat = { timeoutMs: 1000, checkIntervalMs: 1000 };
+    const platform = { ...nodePlatform(), clock };
+    const patient = await Cluster.start("in process", { heartbeat }, { platform });
+    clock.advance(500);
+    await patient.register({ executorId: "1" });
+    clock.advance(1000);
+    await patient.master.expireDeadHosts();
+    await expect(patient.master.isExecutorAlive("1")).resolves.toBe(true);
+    clock.advance(400);
+    await expect(patient.master.isExecutorAlive("1")).resolves.toBe(true);
+    await patient.master.expireDeadHosts();
+    await expect(patient.master.isExecutorAlive("1")).resolves.toBe(false);
+    expect(patient.events.at(-2)).toMatchObject({ type: "ExecutorExpired", silentMs: 1400 });
+    await patient.close();
+  });
+
   it("ends with the master", async () => {
     await cluster.master.stop();
     clock.advance(60_000);

@@ -43,6 +43,19 @@ export interface InboxOptions {
   readonly logger: Logger;
 }
 
+/** What an endpoint is doing now, and what waits for it. */
+export interface EndpointState {
+  readonly name: string;
+  /** Messages that wait for their turn. */
+  readonly waitingMessages: number;
+  /** Payload bytes of those that came over the network. */
+  readonly waitingBytes: number;
+  /** Messages that were handled and whose answer comes later. */
+  readonly laterReplies: number;
+  /** Type of the message whose handler has not returned or settled; null when there is none. */
+  readonly handling: string | null;
+}
+
 /** Messages handled before other work of the process gets its turn. */
 const MESSAGES_PER_TURN = 64;
 
@@ -59,6 +72,7 @@ export class Inbox {
   #nextEntry = 0;
   #payloadBytes = 0;
   #laterReplies = 0;
+  #handling: string | null = null;
   #state: "open" | "stopping" | "stopped" = "open";
   #wakeUp: (() => void) | null = null;
 
@@ -74,6 +88,17 @@ export class Inbox {
   /** Messages that wait for their turn, or whose answer comes later. */
   get size(): number {
     return this.#entries.length - this.#nextEntry + this.#laterReplies;
+  }
+
+  /** What goes on now. */
+  get current(): EndpointState {
+    return {
+      name: this.#self.name,
+      waitingMessages: this.#entries.length - this.#nextEntry,
+      waitingBytes: this.#payloadBytes,
+      laterReplies: this.#laterReplies,
+      handling: this.#handling,
+    };
   }
 
   /** Takes a message in. @throws RpcError INBOX_FULL, ENDPOINT_NOT_FOUND */
@@ -136,6 +161,7 @@ export class Inbox {
 
   /** Handles one message; gives a promise, which never rejects, when it takes longer. */
   #handle(entry: InboxEntry): Promise<void> | null {
+    this.#handling = entry.handler.message.type;
     try {
       const answer = entry.handler.handle(entry.request, entry.call);
       if (answer instanceof Promise) return this.#awaitAnswer(entry, answer);
@@ -143,6 +169,7 @@ export class Inbox {
     } catch (error) {
       this.#fail(entry, error);
     }
+    this.#handling = null;
     return null;
   }
 
@@ -152,6 +179,7 @@ export class Inbox {
     } catch (error) {
       this.#fail(entry, error);
     }
+    this.#handling = null;
   }
 
   #answer(entry: InboxEntry, answer: unknown): void {

@@ -3,7 +3,12 @@
  * peers as bytes; both end in the inbox of their endpoint.
  */
 import type { Courier, Delivery } from "../endpoint/courier.ts";
-import { type AnswerSink, Inbox, type InboxOptions } from "../endpoint/inbox.ts";
+import {
+  type AnswerSink,
+  type EndpointState,
+  Inbox,
+  type InboxOptions,
+} from "../endpoint/inbox.ts";
 import type { MessageHandler, RpcCall } from "../endpoint/rpc-endpoint.ts";
 import { RpcError } from "../rpc-error.ts";
 
@@ -32,6 +37,11 @@ export class Dispatcher implements Courier {
   readonly #inboxes = new Map<string, Inbox>();
   readonly #stopping = new Set<Inbox>();
   #isStopped = false;
+
+  /** What each endpoint is doing, those that are stopping too. */
+  states(): EndpointState[] {
+    return [...this.#inboxes.values(), ...this.#stopping].map((inbox) => inbox.current);
+  }
 
   /** Adds an endpoint, which starts in a later turn. @throws RpcError ENDPOINT_NAME_INVALID, ENV_STOPPED */
   register(options: InboxOptions): void {

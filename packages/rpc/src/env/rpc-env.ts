@@ -22,7 +22,7 @@ import {
 } from "../address/rpc-address.ts";
 import { RpcConf, type RpcConfValues } from "../config/rpc-conf.ts";
 import type { Courier } from "../endpoint/courier.ts";
-import type { InboxLimits } from "../endpoint/inbox.ts";
+import type { EndpointState, InboxLimits } from "../endpoint/inbox.ts";
 import type { RpcEndpoint } from "../endpoint/rpc-endpoint.ts";
 import { RpcEndpointRef } from "../endpoint/rpc-endpoint-ref.ts";
 import { RpcError } from "../rpc-error.ts";
@@ -130,6 +130,11 @@ export class RpcEnv {
     const { clock } = this.platform;
     this.#dispatcher.register({ self, endpoint, limits, clock, logger: this.logger });
     return self;
+  }
+
+  /** What each endpoint is doing now, and how much waits for it. */
+  endpointStates(): readonly EndpointState[] {
+    return this.#dispatcher.states();
   }
 
   /**
