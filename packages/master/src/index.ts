@@ -58,6 +58,8 @@ export {
 } from "./slave/block-manager-slave-endpoint.ts";
 export type { BlockOwner } from "./slave/block-owner.ts";
 export { defaultTopologyMapper, type TopologyMapper } from "./topology/topology-mapper.ts";
+export { type BlockSizes, CompressedSizes, HighlyCompressedSizes } from "./tracker/block-sizes.ts";
+export type { CompressionLimits } from "./tracker/compression-limits.ts";
 export type { MapOutputRegistry, MapSizesOptions } from "./tracker/map-output-registry.ts";
 export { MapOutputTracker, type MapOutputTrackerOptions } from "./tracker/map-output-tracker.ts";
 export {

@@ -12,6 +12,7 @@ import {
 import { bm } from "../gen/master.js";
 import { MapStatus } from "../tracker/map-status.ts";
 import { flagCodec, idsCodec } from "./answers.ts";
+import { sizesFromWire, sizesToWire } from "./block-sizes-fields.ts";
 import { idFromWire, idToWire } from "./values.ts";
 
 /** The statuses of one shuffle and the epoch in which they were right. */
@@ -49,8 +50,6 @@ export interface MapOutputLoss {
   readonly location: BlockManagerId;
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 const registrationCodec: MessageCodec<ShuffleRegistration> = protobufCodec(
   bm.master.RegisterShuffle,
   {
@@ -68,7 +67,7 @@ const outputCodec: MessageCodec<MapOutputRegistration> = protobufCodec(
       status: {
         location: idToWire(status.location),
         mapId: int64ToWire(status.mapId),
-        sizeCodes: status.sizeCodes,
+        ...sizesToWire(status.sizes),
         checksum: int64ToWire(status.checksum),
       },
     }),
@@ -78,7 +77,7 @@ const outputCodec: MessageCodec<MapOutputRegistration> = protobufCodec(
       status: new MapStatus({
         location: idFromWire(status?.location),
         mapId: int64FromWire(status?.mapId),
-        sizeCodes: status?.sizeCodes ?? NO_BYTES,
+        sizes: sizesFromWire(status ?? {}),
         checksum: int64FromWire(status?.checksum),
       }),
     }),

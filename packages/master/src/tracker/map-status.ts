@@ -1,19 +1,19 @@
 /**
  * What one map task produced: how much for each reduce partition, and where it is. Byte form:
  *
- *     +----------------+----------+---------+---------------+------------------+
- *     | BlockManagerId | n: int32 | n codes | mapId: int64  | checksum: int64  |    big-endian
- *     +----------------+----------+---------+---------------+------------------+
+ *     +----------------+-------+--------------+-----------------+
+ *     | BlockManagerId | sizes | mapId: int64 | checksum: int64 |    big-endian
+ *     +----------------+-------+--------------+-----------------+
  *
- * It is that of Spark's CompressedMapStatus for any number of partitions; Spark itself changes to
- * another form above 2,000.
+ * Sizes have one of two forms (block-sizes.ts), and the bytes do not tell which: whoever stores them
+ * has to know, as Spark does by the name of the class.
  */
 import { BlockManagerId } from "@bm/block";
 import { ByteReader } from "@bm/transport";
 import { MasterError } from "../master-error.ts";
-import { decodeSize, encodeSize } from "./size-code.ts";
+import { type BlockSizes, CompressedSizes, HighlyCompressedSizes } from "./block-sizes.ts";
+import { type CompressionLimits, hasEverySize } from "./compression-limits.ts";
 
-const INT_BYTES = 4;
 const LONG_BYTES = 8;
 
 /** What a {@link MapStatus} is made of. */
@@ -21,8 +21,7 @@ export interface MapStatusFields {
   readonly location: BlockManagerId;
   /** Id of the map task: unique among all attempts, unlike its index. */
   readonly mapId: bigint;
-  /** One code per reduce partition; see size-code.ts. Not copied. */
-  readonly sizeCodes: Uint8Array;
+  readonly sizes: BlockSizes;
   /** Of the whole row, to tell whether a repeated task produced the same. Default: 0. */
   readonly checksum?: bigint;
 }
@@ -31,71 +30,71 @@ export interface MapStatusFields {
 export class MapStatus {
   readonly location: BlockManagerId;
   readonly mapId: bigint;
-  readonly sizeCodes: Uint8Array;
+  readonly sizes: BlockSizes;
   readonly checksum: bigint;
 
   constructor(fields: MapStatusFields) {
     this.location = fields.location;
     this.mapId = fields.mapId;
-    this.sizeCodes = fields.sizeCodes;
+    this.sizes = fields.sizes;
     this.checksum = fields.checksum ?? 0n;
   }
 
-  /** From exact sizes in bytes, which are rounded. @throws MasterError SIZE_INVALID */
+  /**
+   * From exact sizes in bytes, which are rounded. Those of very many partitions are highly compressed:
+   * all but empty and huge ones count as their average.
+   * @throws MasterError SIZE_INVALID
+   */
   static ofSizes(
     location: BlockManagerId,
     mapId: bigint,
     sizes: readonly number[],
     checksum = 0n,
+    limits: CompressionLimits = {},
   ): MapStatus {
-    const sizeCodes = Uint8Array.from(sizes, encodeSize);
-    return new MapStatus({ location, mapId, sizeCodes, checksum });
+    const compressed = hasEverySize(sizes.length, limits)
+      ? CompressedSizes.of(sizes)
+      : HighlyCompressedSizes.of(sizes, limits);
+    return new MapStatus({ location, mapId, sizes: compressed, checksum });
   }
 
-  /** @throws MasterError STATUSES_MALFORMED */
-  static fromBytes(bytes: Uint8Array): MapStatus {
+  /** From bytes in which the sizes have the given form. @throws MasterError STATUSES_MALFORMED */
+  static fromBytes(bytes: Uint8Array, form: BlockSizes["form"] = "compressed"): MapStatus {
     try {
-      const { id, end } = BlockManagerId.read(bytes, 0);
-      const reader = new ByteReader(bytes.subarray(end));
-      const sizeCodes = Uint8Array.from(reader.readByteArray());
+      const { id, end: sizesAt } = BlockManagerId.read(bytes, 0);
+      const type = form === "compressed" ? CompressedSizes : HighlyCompressedSizes;
+      const { sizes, end } = type.read(bytes.subarray(sizesAt));
+      const reader = new ByteReader(bytes.subarray(sizesAt + end));
       const mapId = BigInt(reader.readInt64());
       const checksum = BigInt(reader.readInt64());
       if (reader.remaining > 0) throw new RangeError(`${reader.remaining} bytes left over`);
-      return new MapStatus({ location: id, mapId, sizeCodes, checksum });
+      return new MapStatus({ location: id, mapId, sizes, checksum });
     } catch (cause) {
       throw new MasterError("STATUSES_MALFORMED", "bytes of no map status", { cause });
     }
   }
 
-  /** Number of reduce partitions. */
-  get numPartitions(): number {
-    return this.sizeCodes.length;
+  /** Number of reduce partitions; null when the sizes are highly compressed and do not tell. */
+  get numPartitions(): number | null {
+    return this.sizes.numPartitions;
   }
 
   /** Approximate size in bytes; exactly 0 for an empty block. @throws MasterError PARTITION_INVALID */
   sizeOf(partition: number): number {
-    const code = this.sizeCodes[partition];
-    if (code !== undefined) return decodeSize(code);
-    const detail = `partition ${partition} of ${this.numPartitions}`;
-    throw new MasterError("PARTITION_INVALID", detail);
+    return this.sizes.sizeOf(partition);
   }
 
   /** The same output at another place. */
   withLocation(location: BlockManagerId): MapStatus {
-    const { mapId, sizeCodes, checksum } = this;
-    return new MapStatus({ location, mapId, sizeCodes, checksum });
+    const { mapId, sizes, checksum } = this;
+    return new MapStatus({ location, mapId, sizes, checksum });
   }
 
   /** The byte form in a new array. */
   toBytes(): Uint8Array {
-    const { sizeCodes, mapId, checksum } = this;
-    const idBytes = this.location.toBytes();
-    const bytes = Buffer.alloc(idBytes.length + INT_BYTES + sizeCodes.length + 2 * LONG_BYTES);
-    bytes.set(idBytes);
-    const codesStart = bytes.writeInt32BE(sizeCodes.length, idBytes.length);
-    bytes.set(sizeCodes, codesStart);
-    const mapIdEnd = bytes.writeBigInt64BE(mapId, codesStart + sizeCodes.length);
-    bytes.writeBigInt64BE(checksum, mapIdEnd);
-    return bytes;
+    const ids = Buffer.alloc(2 * LONG_BYTES);
+    ids.writeBigInt64BE(this.mapId);
+    ids.writeBigInt64BE(this.checksum, LONG_BYTES);
+    return Buffer.concat([this.location.toBytes(), this.sizes.toBytes(), ids]);
   }
 }

@@ -9,6 +9,7 @@ import type { BlockManagerId } from "@bm/block";
 import { int64FromWire, int64ToWire } from "@bm/rpc";
 import { bm } from "../gen/master.js";
 import { MasterError } from "../master-error.ts";
+import { sizesFromWire, sizesToWire } from "../protocol/block-sizes-fields.ts";
 import { idFromWire, idToWire } from "../protocol/values.ts";
 import { MapStatus } from "./map-status.ts";
 import type { ShuffleOutputs } from "./shuffle-outputs.ts";
@@ -20,14 +21,14 @@ export function serializeStatuses({ numMaps, byMapIndex }: ShuffleOutputs): Uint
   const indexes = new Map<string, number>();
   const locations: BlockManagerId[] = [];
   const slots = [...byMapIndex].map(([mapIndex, status]) => {
-    const { location, mapId, sizeCodes, checksum } = status;
+    const { location, mapId, sizes, checksum } = status;
     let index = indexes.get(location.key);
     if (index === undefined) {
       index = locations.push(location) - 1;
       indexes.set(location.key, index);
     }
     const ids = { mapId: int64ToWire(mapId), checksum: int64ToWire(checksum) };
-    return { mapIndex, location: index, sizeCodes, ...ids };
+    return { mapIndex, location: index, ...sizesToWire(sizes), ...ids };
   });
   const fields = { numMaps, locations: locations.map(idToWire), slots };
   const statuses = bm.master.SerializedMapStatuses.encode(fields).finish();
@@ -47,8 +48,8 @@ export function deserializeStatuses(shuffleId: number, bytes: Uint8Array): Shuff
       if (location === undefined) throw new RangeError(`no location ${slot.location}`);
       const mapId = int64FromWire(slot.mapId);
       const checksum = int64FromWire(slot.checksum);
-      const sizeCodes = slot.sizeCodes ?? new Uint8Array(0);
-      return [slot.mapIndex ?? 0, new MapStatus({ location, mapId, sizeCodes, checksum })];
+      const sizes = sizesFromWire(slot);
+      return [slot.mapIndex ?? 0, new MapStatus({ location, mapId, sizes, checksum })];
     });
     return { shuffleId, numMaps: wire.numMaps, byMapIndex: new Map(statuses) };
   } catch (cause) {

@@ -260,6 +260,18 @@ describe("the tracker of an executor", () => {
     expect(tracker.epoch).toBe(1);
   });
 
+  it("learns highly compressed sizes", async () => {
+    const sizes = Array.from({ length: 3000 }, (_, partition) => partition % 2);
+    sizes[1] = 2 ** 31;
+    await tracker.registerShuffle(6, 1);
+    await tracker.registerMapOutput(6, 0, MapStatus.ofSizes(hostA, 7n, sizes));
+    const [found] = await tracker.getMapSizesByExecutorId(6, 0, 5);
+    expect(found?.blocks.map(({ blockId, size }) => [blockId.name, size])).toEqual([
+      ["shuffle_6_7_1", expect.closeTo(2 ** 31, -9)],
+      ["shuffle_6_7_3", 1],
+    ]);
+  });
+
   it("keeps only so many shuffles", async () => {
     const small = new MapOutputTracker({
       tracker: executor.endpointRef(driver.address, MAP_OUTPUT_TRACKER_ENDPOINT_NAME),

@@ -62,24 +62,48 @@ describe("the size code", () => {
 
 describe("a map status", () => {
   const examples = (vector("map-status-examples") as Examples).statuses;
-  const compressed = examples.filter((example) => example.class === "CompressedMapStatus");
+  const isHigh = (example: Examples["statuses"][number]): boolean =>
+    example.class === "HighlyCompressedMapStatus";
 
-  for (const example of compressed) {
+  for (const example of examples) {
     it(`has Spark's byte form: ${example.name}`, () => {
       const hex = example.externalHex ?? "";
-      const status = MapStatus.fromBytes(Buffer.from(hex, "hex"));
+      const form = isHigh(example) ? "highly compressed" : "compressed";
+      const status = MapStatus.fromBytes(Buffer.from(hex, "hex"), form);
       expect(status.mapId).toBe(BigInt(example.mapId));
       expect(status.checksum).toBe(BigInt(example.checksum));
-      expect(status.numPartitions).toBe(example.numPartitions);
+      expect(status.numPartitions).toBe(isHigh(example) ? null : example.numPartitions);
       const sizes = example.first40Decoded.split(" ").filter(Boolean).map(Number);
       expect(sizes.map((_, partition) => status.sizeOf(partition))).toEqual(sizes);
       expect(Buffer.from(status.toBytes()).toString("hex")).toBe(hex);
     });
   }
 
-  it("covers every recorded example of that form", () => {
-    expect(compressed.length).toBeGreaterThanOrEqual(3);
-    expect(compressed.every(({ externalHex }) => externalHex !== undefined)).toBe(true);
+  it("covers recorded examples of both forms", () => {
+    expect(examples.filter(isHigh).length).toBeGreaterThanOrEqual(2);
+    expect(examples.length).toBeGreaterThanOrEqual(5);
+    expect(examples.every(({ externalHex }) => externalHex !== undefined)).toBe(true);
+  });
+
+  it("is made of the same sizes as Spark's highly compressed ones", () => {
+    const mib = 1024 * 1024;
+    const sizes = Array.from({ length: 2001 }, (_, i) => (i % 5 === 0 ? 0 : (i * 37) % 5000));
+    [sizes[7], sizes[1999], sizes[8]] = [200 * mib, 100 * mib, 100 * mib - 1];
+    const location = BlockManagerId.of("1", "host-a", 7001);
+    for (const [status, name] of [
+      [MapStatus.ofSizes(location, 7n, sizes, 99n), "high-2001-i"],
+      [
+        MapStatus.ofSizes(
+          location,
+          1n,
+          Array.from({ length: 2001 }, () => 0),
+        ),
+        "high-2001-all-zero",
+      ],
+    ] as const) {
+      const recorded = examples.find((example) => example.name.startsWith(name));
+      expect(Buffer.from(status.toBytes()).toString("hex")).toBe(recorded?.externalHex);
+    }
   });
 
   it("is refused in any other form, without a crash", () => {
