@@ -29,8 +29,7 @@ export function containerOf(key: number, values: Uint16Array): Container {
   const isArray = cardinality <= ARRAY_CARDINALITY_MAX;
   const runs = runsOf(values);
   const runBytes = 2 + 2 * runs.length;
-  // Arrays are taken for two bytes longer than they are, so that the bytes are those of the JVM's library.
-  if (runBytes < (isArray ? 2 + 2 * cardinality : BITS_BYTES)) {
+  if (runBytes < (isArray ? 2 * cardinality : BITS_BYTES)) {
     return { key, cardinality, kind: "runs", runs: Uint16Array.from(runs) };
   }
   if (isArray) return { key, cardinality, kind: "array", values };
