@@ -11,7 +11,7 @@ import type { EndpointState } from "@bm/rpc";
 export function stateRows(endpoints: readonly EndpointState[]): string[] {
   const { rss, heapUsed, heapTotal, external, arrayBuffers } = process.memoryUsage();
   return [
-    `process ${process.pid}, node ${process.version}, up for ${Math.round(process.uptime())} s`,
+    `process ${process.pid}, node ${process.version}`,
     `memory: rss ${rss}, heap ${heapUsed} of ${heapTotal}, external ${external}, array buffers ${arrayBuffers}`,
     ...countRows(process.getActiveResourcesInfo()).map((row) => `waits for ${row}`),
     ...endpoints.map(({ name, waitingMessages, waitingBytes, laterReplies, handling }) => {
