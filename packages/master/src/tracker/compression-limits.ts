@@ -5,14 +5,20 @@ export interface CompressionLimits {
    * (`spark.shuffle.minNumPartitionsToHighlyCompress`). Default: 2,000.
    */
   readonly everySizeMax?: number | undefined;
-  /** From this size on a partition keeps its own (`spark.shuffle.accurateBlockThreshold`). Default: 100 MiB. */
+  /**
+   * From this size on a partition keeps its own (`spark.shuffle.accurateBlockThreshold`).
+   * Default: 100 MiB.
+   */
   readonly accurateBytes?: number | undefined;
   /**
    * So many times the median is huge, too (`spark.shuffle.accurateBlockSkewedFactor`). Default: -1,
    * the median does not count.
    */
   readonly skewedFactor?: number | undefined;
-  /** Partitions that are huge by the median, about (`spark.shuffle.maxAccurateSkewedBlockNumber`). Default: 100. */
+  /**
+   * Partitions that are huge by the median, about
+   * (`spark.shuffle.maxAccurateSkewedBlockNumber`). Default: 100.
+   */
   readonly skewedMax?: number | undefined;
 }
 

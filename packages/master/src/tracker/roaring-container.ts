@@ -38,7 +38,10 @@ export function containerOf(key: number, values: Uint16Array): Container {
   return { key, cardinality, kind: "bits", bits };
 }
 
-/** @throws RangeError when the bytes are not there or disagree with the description. */
+/**
+ * Reads one container at a place.
+ * @throws RangeError when the bytes are not there or disagree with the description.
+ */
 export function readContainer(
   view: Buffer,
   at: number,
