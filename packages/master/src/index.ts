@@ -51,6 +51,7 @@ export type {
   MemoryStatus,
   StorageStatus,
 } from "./protocol/status-messages.ts";
+export { StopMapOutputTracker } from "./protocol/tracker-messages.ts";
 export { type BlockIdFilter, matchesFilter } from "./protocol/values.ts";
 export {
   BlockManagerSlaveEndpoint,
@@ -71,5 +72,6 @@ export {
   MapOutputTrackerMasterEndpoint,
 } from "./tracker/map-output-tracker-master-endpoint.ts";
 export { MapStatus, type MapStatusFields } from "./tracker/map-status.ts";
+export { MergeStatus, type MergeStatusFields } from "./tracker/merge-status.ts";
 export type { BlocksAtLocation, ShuffleBlockInfo } from "./tracker/shuffle-outputs.ts";
 export { decodeSize, encodeSize } from "./tracker/size-code.ts";

@@ -8,7 +8,6 @@ import {
   StopMapOutputTracker,
   UnregisterMapOutput,
 } from "../protocol/tracker-messages.ts";
-import { unimplemented } from "../protocol/unimplemented.ts";
 import type { MapOutputTrackerMaster } from "./map-output-tracker-master.ts";
 
 /** Name of the endpoint that {@link MapOutputTrackerMasterEndpoint} is set up under. */
@@ -40,8 +39,14 @@ export class MapOutputTrackerMasterEndpoint extends RpcEndpoint {
       void this.#stop();
       return true;
     });
-    this.receiveAndReply(GetMapAndMergeResultStatuses, unimplemented(GetMapAndMergeResultStatuses));
-    this.receiveAndReply(GetShuffleMergerLocations, unimplemented(GetShuffleMergerLocations));
+    this.receiveAndReply(GetMapAndMergeResultStatuses, (shuffleId) => ({
+      epoch: tracker.epoch,
+      serializedMapStatuses: tracker.serializedStatuses(shuffleId),
+      serializedMergeStatuses: tracker.serializedMergeStatuses(shuffleId),
+    }));
+    this.receiveAndReply(GetShuffleMergerLocations, (shuffleId) =>
+      tracker.getShufflePushMergerLocations(shuffleId),
+    );
   }
 
   /** Makes the tracker reachable under its well-known name. @throws RpcError ENDPOINT_NAME_INVALID */

@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from "@bm/transport";
 import { MasterError } from "../master-error.ts";
 import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
 import type { MapStatus } from "./map-status.ts";
+import type { MergeStatus } from "./merge-status.ts";
 import { type BlocksAtLocation, blocksByLocation } from "./shuffle-outputs.ts";
 import { ShuffleStatus } from "./shuffle-status.ts";
 
@@ -70,10 +71,52 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     this.#epoch += 1;
   }
 
-  /** Forgets all output of a shuffle, which stays registered. @throws MasterError SHUFFLE_UNKNOWN */
+  /**
+   * Forgets all output of a shuffle, merged or not; it stays registered.
+   * @throws MasterError SHUFFLE_UNKNOWN
+   */
   unregisterAllMapOutput(shuffleId: number): void {
     this.#shuffle(shuffleId).removeAt(() => true);
+    this.#shuffle(shuffleId).merges.removeAt(() => true);
     this.#epoch += 1;
+  }
+
+  /**
+   * Makes known what was merged of a reduce partition, in place of what was known before.
+   * @throws MasterError SHUFFLE_UNKNOWN, PARTITION_INVALID
+   */
+  registerMergeResult(shuffleId: number, partition: number, status: MergeStatus): void {
+    this.#shuffle(shuffleId).merges.set(partition, status);
+  }
+
+  /**
+   * Forgets what was merged of a partition, if it is still at `location` and, when a map is given,
+   * has that map's block. Only then the epoch rises.
+   * @throws MasterError SHUFFLE_UNKNOWN
+   */
+  unregisterMergeResult(
+    shuffleId: number,
+    partition: number,
+    location: BlockManagerId,
+    mapIndex: number | null = null,
+  ): void {
+    const { merges } = this.#shuffle(shuffleId);
+    if (merges.remove(partition, location, mapIndex)) this.#epoch += 1;
+  }
+
+  /** What was merged, by reduce partition. @throws MasterError SHUFFLE_UNKNOWN */
+  mergeResults(shuffleId: number): ReadonlyMap<number, MergeStatus> {
+    return this.#shuffle(shuffleId).merges.byPartition;
+  }
+
+  /** Says which shuffle services merge a shuffle. @throws MasterError SHUFFLE_UNKNOWN */
+  setShufflePushMergerLocations(shuffleId: number, locations: readonly BlockManagerId[]): void {
+    this.#shuffle(shuffleId).merges.mergerLocations = locations;
+  }
+
+  /** Which shuffle services merge a shuffle. @throws MasterError SHUFFLE_UNKNOWN */
+  getShufflePushMergerLocations(shuffleId: number): readonly BlockManagerId[] {
+    return this.#shuffle(shuffleId).merges.mergerLocations;
   }
 
   /** Forgets the output that was in an executor's own care. */
@@ -81,9 +124,11 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     this.#removeAt((location) => location.executorId === executorId);
   }
 
-  /** Forgets all output on a host, as when its shuffle service is gone. */
+  /** Forgets all output on a host, merged or not, as when its shuffle service is gone. */
   removeOutputsOnHost(host: string): void {
-    this.#removeAt((location) => location.host === host);
+    const isLost = (location: BlockManagerId): boolean => location.host === host;
+    for (const { merges } of this.#shuffles.values()) merges.removeAt(isLost);
+    this.#removeAt(isLost);
   }
 
   /** Follows map output that was moved. The epoch stays: who asks the old place asks here again. */
@@ -103,6 +148,11 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
    */
   serializedStatuses(shuffleId: number): Uint8Array {
     return this.#shuffle(shuffleId).serialized();
+  }
+
+  /** As above, of what was merged. @throws MasterError SHUFFLE_UNKNOWN */
+  serializedMergeStatuses(shuffleId: number): Uint8Array {
+    return this.#shuffle(shuffleId).merges.serialized();
   }
 
   async getMapSizesByExecutorId(

@@ -13,7 +13,9 @@ import {
 import { MasterError } from "../master-error.ts";
 import { masterErrors } from "../protocol/master-errors.ts";
 import {
+  GetMapAndMergeResultStatuses,
   GetMapOutputStatuses,
+  GetShuffleMergerLocations,
   RegisterMapOutput,
   RegisterShuffle,
   type StatusesAtEpoch,
@@ -22,7 +24,8 @@ import {
 import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
 import { MAP_OUTPUT_TRACKER_ENDPOINT_NAME } from "./map-output-tracker-master-endpoint.ts";
 import type { MapStatus } from "./map-status.ts";
-import { deserializeStatuses } from "./serialized-statuses.ts";
+import type { MergeStatus } from "./merge-status.ts";
+import { deserializeMergeStatuses, deserializeStatuses } from "./serialized-statuses.ts";
 import { type BlocksAtLocation, blocksByLocation, type ShuffleOutputs } from "./shuffle-outputs.ts";
 
 /** What {@link MapOutputTracker} takes. */
@@ -88,6 +91,20 @@ export class MapOutputTracker implements MapOutputRegistry {
   ): Promise<void> {
     await this.#ask(UnregisterMapOutput, { shuffleId, mapIndex, location });
     this.unregisterShuffle(shuffleId);
+  }
+
+  /**
+   * What was merged of a shuffle, by reduce partition, as it is now; not kept.
+   * @throws MasterError SHUFFLE_UNKNOWN (rejects).
+   */
+  async getMergeResults(shuffleId: number): Promise<ReadonlyMap<number, MergeStatus>> {
+    const { serializedMergeStatuses } = await this.#ask(GetMapAndMergeResultStatuses, shuffleId);
+    return deserializeMergeStatuses(shuffleId, serializedMergeStatuses);
+  }
+
+  /** Which shuffle services merge a shuffle. @throws MasterError SHUFFLE_UNKNOWN (rejects). */
+  getShufflePushMergerLocations(shuffleId: number): Promise<readonly BlockManagerId[]> {
+    return this.#ask(GetShuffleMergerLocations, shuffleId);
   }
 
   unregisterShuffle(shuffleId: number): void {

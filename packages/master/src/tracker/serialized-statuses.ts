@@ -12,6 +12,7 @@ import { MasterError } from "../master-error.ts";
 import { sizesFromWire, sizesToWire } from "../protocol/block-sizes-fields.ts";
 import { idFromWire, idToWire } from "../protocol/values.ts";
 import { MapStatus } from "./map-status.ts";
+import { MergeStatus } from "./merge-status.ts";
 import type { ShuffleOutputs } from "./shuffle-outputs.ts";
 
 const TAG_DIRECT = 0;
@@ -35,11 +36,35 @@ export function serializeStatuses({ numMaps, byMapIndex }: ShuffleOutputs): Uint
   return Buffer.concat([Uint8Array.of(TAG_DIRECT), statuses]);
 }
 
+/** The bytes that {@link deserializeMergeStatuses} reads. */
+export function serializeMergeStatuses(byPartition: ReadonlyMap<number, MergeStatus>): Uint8Array {
+  const slots = [...byPartition].map(([partition, of]) => ({ partition, status: of.toBytes() }));
+  const statuses = bm.master.SerializedMergeStatuses.encode({ slots }).finish();
+  return Buffer.concat([Uint8Array.of(TAG_DIRECT), statuses]);
+}
+
+/** What was merged, by reduce partition. @throws MasterError STATUSES_MALFORMED */
+export function deserializeMergeStatuses(
+  shuffleId: number,
+  bytes: Uint8Array,
+): Map<number, MergeStatus> {
+  checkTag(bytes);
+  try {
+    const { slots } = bm.master.SerializedMergeStatuses.decode(bytes.subarray(1));
+    return new Map(
+      slots.map(({ partition, status }) => [
+        partition ?? 0,
+        MergeStatus.fromBytes(status ?? new Uint8Array(0)),
+      ]),
+    );
+  } catch (cause) {
+    throw new MasterError("STATUSES_MALFORMED", `merges of shuffle ${shuffleId}`, { cause });
+  }
+}
+
 /** The statuses have views on `bytes`. @throws MasterError STATUSES_MALFORMED */
 export function deserializeStatuses(shuffleId: number, bytes: Uint8Array): ShuffleOutputs {
-  if (bytes[0] !== TAG_DIRECT) {
-    throw new MasterError("STATUSES_MALFORMED", `unknown tag ${bytes[0] ?? "(none)"}`);
-  }
+  checkTag(bytes);
   try {
     const wire = bm.master.SerializedMapStatuses.decode(bytes.subarray(1));
     const locations = wire.locations.map(idFromWire);
@@ -55,4 +80,9 @@ export function deserializeStatuses(shuffleId: number, bytes: Uint8Array): Shuff
   } catch (cause) {
     throw new MasterError("STATUSES_MALFORMED", `statuses of shuffle ${shuffleId}`, { cause });
   }
+}
+
+function checkTag(bytes: Uint8Array): void {
+  if (bytes[0] === TAG_DIRECT) return;
+  throw new MasterError("STATUSES_MALFORMED", `unknown tag ${bytes[0] ?? "(none)"}`);
 }

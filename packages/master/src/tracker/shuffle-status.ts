@@ -1,6 +1,7 @@
 import type { BlockManagerId } from "@bm/block";
 import { MasterError } from "../master-error.ts";
 import type { MapStatus } from "./map-status.ts";
+import { MergeResults } from "./merge-results.ts";
 import { serializeStatuses } from "./serialized-statuses.ts";
 import type { ShuffleOutputs } from "./shuffle-outputs.ts";
 
@@ -8,6 +9,7 @@ import type { ShuffleOutputs } from "./shuffle-outputs.ts";
 export class ShuffleStatus implements ShuffleOutputs {
   readonly shuffleId: number;
   readonly numMaps: number;
+  readonly merges: MergeResults = new MergeResults();
   readonly #byMapIndex = new Map<number, MapStatus>();
   /** Outputs that were lost, by map index: an executor that moves blocks may bring one back. */
   readonly #lost = new Map<number, MapStatus>();

@@ -26,7 +26,7 @@ import {
   texts,
 } from "./reference-model.ts";
 
-const STEPS = Number(process.env["BM_MODEL_STEPS"] ?? 40_000);
+const STEPS = Number(process.env["BM_MODEL_STEPS"] ?? 30_000);
 const SEED = Number(process.env["BM_MODEL_SEED"] ?? 1);
 const STEPS_PER_RUN = 1000;
 const TICK_MS = 100;

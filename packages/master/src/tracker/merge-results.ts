@@ -1,0 +1,49 @@
+/** What was merged of one shuffle, and where it may be merged. */
+import type { BlockManagerId } from "@bm/block";
+import { MasterError } from "../master-error.ts";
+import type { MergeStatus } from "./merge-status.ts";
+import { serializeMergeStatuses } from "./serialized-statuses.ts";
+
+/** See the file comment. */
+export class MergeResults {
+  /** Shuffle services that were chosen for the shuffle. */
+  mergerLocations: readonly BlockManagerId[] = [];
+  readonly #byPartition = new Map<number, MergeStatus>();
+  #serialized: Uint8Array | null = null;
+
+  /** By reduce partition. */
+  get byPartition(): ReadonlyMap<number, MergeStatus> {
+    return this.#byPartition;
+  }
+
+  /** For executors, made once per change. */
+  serialized(): Uint8Array {
+    this.#serialized ??= serializeMergeStatuses(this.#byPartition);
+    return this.#serialized;
+  }
+
+  /** In place of what was known of the partition. @throws MasterError PARTITION_INVALID */
+  set(partition: number, status: MergeStatus): void {
+    if (!Number.isInteger(partition) || partition < 0) {
+      throw new MasterError("PARTITION_INVALID", `merged partition ${partition}`);
+    }
+    this.#byPartition.set(partition, status);
+    this.#serialized = null;
+  }
+
+  /** Forgets a result, if it is at `location` and, when a map is given, has its block. */
+  remove(partition: number, location: BlockManagerId, mapIndex: number | null): boolean {
+    const status = this.#byPartition.get(partition);
+    if (status === undefined || !status.location.equals(location)) return false;
+    if (mapIndex !== null && !status.hasMap(mapIndex)) return false;
+    this.#serialized = null;
+    return this.#byPartition.delete(partition);
+  }
+
+  /** Forgets the results at the places for which `isLost` holds. */
+  removeAt(isLost: (location: BlockManagerId) => boolean): void {
+    for (const [partition, { location }] of this.#byPartition) {
+      if (isLost(location)) this.remove(partition, location, null);
+    }
+  }
+}
