@@ -15,6 +15,8 @@ export {
 export type { MovedOutputs } from "./endpoint/master-state.ts";
 export type { PushMergerOptions } from "./endpoint/push-mergers.ts";
 export type { IsExecutorAlive } from "./endpoint/slave-orders.ts";
+export { ListenerBus, type ListenerBusOptions } from "./events/listener-bus.ts";
+export type { BusListener, ListenerState } from "./events/listener-queue.ts";
 export type {
   BlockManagerAdded,
   BlockManagerRemoved,
