@@ -22,6 +22,11 @@ describe("wording", () => {
     expect(messages(`f("${path}");\n`, "packages/block/test/a.test.ts")).toHaveLength(1);
   });
 
+  it("does not judge git's own file in a linked work tree", () => {
+    expect(messages(`gitdir: ${MACHINE_PATH}/.git/worktrees/a\n`, ".git")).toEqual([]);
+    expect(messages(`gitdir: ${MACHINE_PATH}/.git/worktrees/a\n`, "docs/.git")).toHaveLength(1);
+  });
+
   it("refuses a path that leads out of the repository's own files", () => {
     expect(messages(`See ${["..", "shared", "a.md"].join("/")}.\n`)).toHaveLength(1);
   });

@@ -13,6 +13,9 @@ const SKIPPED_FOLDERS: ReadonlySet<string> = new Set([
   "vectors",
 ]);
 
+/** In a linked work tree this is a file of git's that says where the repository lies. */
+const GIT_FILE = ".git";
+
 /** Hidden folders hold caches, except this one. */
 const HIDDEN_FOLDERS_READ: ReadonlySet<string> = new Set([".ci"]);
 
@@ -78,7 +81,7 @@ function listFiles(root: string, folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
     if (entry.isDirectory()) return isSkipped(entry.name) ? [] : listFiles(root, path);
-    return entry.isFile() ? [path] : [];
+    return entry.isFile() && path !== GIT_FILE ? [path] : [];
   });
 }
 
