@@ -1,8 +1,12 @@
-export { Adler32 } from "./checksum/adler32.ts";
-export type { Checksum, ChecksumAlgorithm } from "./checksum/checksum.ts";
-export { Crc32 } from "./checksum/crc32.ts";
-export { Crc32C } from "./checksum/crc32c.ts";
-export { CHECKSUM_ALGORITHMS, createChecksum } from "./checksum/create-checksum.ts";
+export {
+  Adler32,
+  CHECKSUM_ALGORITHMS,
+  type Checksum,
+  type ChecksumAlgorithm,
+  Crc32,
+  Crc32C,
+  createChecksum,
+} from "./checksum/index.ts";
 export { CODEC_ERROR_CODES, CodecError, type CodecErrorCode } from "./codec-error.ts";
 export type { CodecStream, DecodeOptions } from "./compression/codec-stream.ts";
 export type { CompressionCodec, CompressionCodecName } from "./compression/compression-codec.ts";

@@ -12,7 +12,7 @@ const MAY_IMPORT: ReadonlyMap<string, readonly string[]> = new Map([
   ["codec", []],
   ["transport", []],
   ["rpc", ["transport"]],
-  ["shuffle", ["transport", "block"]],
+  ["shuffle", ["transport", "block", "codec"]],
   ["master", ["rpc", "block", "transport"]],
   ["storage", ["master", "shuffle", "codec", "block", "rpc", "transport"]],
   ["dashboard", []],

@@ -8,8 +8,8 @@
 import type { BlockManagerId, ShuffleBlockId } from "@bm/block";
 import { FileSegmentManagedBuffer, type ManagedBuffer, type RequestOptions } from "@bm/transport";
 import type { CorruptBlock } from "../client/block-questions.ts";
+import { checksumOf, partitionChecksum } from "../files/partition-checksum.ts";
 import type { CorruptionCauseName } from "../protocol/block-transfer-message.ts";
-import { PARTITION_CHECKSUMS } from "../service/partition-checksum.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import { fetchFailed } from "./fetch-failure.ts";
 import type { BlockToFetch } from "./fetch-requests.ts";
@@ -71,7 +71,8 @@ export class CorruptBlocks {
     const { executorId, host, port } = location;
     const algorithm = this.#algorithm;
     try {
-      const checksum = await checksumOf(buffer, algorithm);
+      const known = partitionChecksum(algorithm);
+      const checksum = known === null ? 0n : await checksumOf(buffer, known);
       const corrupt = { execId: executorId, shuffleId, mapId, reduceId, checksum, algorithm };
       const answer = await this.#client.diagnoseCorruption?.(host, port, corrupt, { signal });
       return textOf(name, answer ?? "UNKNOWN_ISSUE", algorithm);
@@ -79,14 +80,6 @@ export class CorruptBlocks {
       return `${textOf(name, "UNKNOWN_ISSUE", algorithm)}: ${String(error)}`;
     }
   }
-}
-
-async function checksumOf(buffer: ManagedBuffer, algorithm: string): Promise<bigint> {
-  const checksum = PARTITION_CHECKSUMS.get(algorithm);
-  if (checksum === undefined) return 0n;
-  let value = checksum.initial;
-  for await (const piece of buffer.pieces()) value = checksum.step(value, piece);
-  return BigInt(value);
 }
 
 function textOf(name: string, cause: CorruptionCauseName, algorithm: string): string {

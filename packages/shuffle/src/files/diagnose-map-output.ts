@@ -2,10 +2,11 @@
  * Says why a partition of a map output arrived corrupt, from three values of its checksum: what the
  * writer stored, what the disk gives now, and what the reader computed.
  */
+import type { Checksum } from "@bm/codec/checksum";
 import type { Files, ManagedBuffer } from "@bm/transport";
 import type { CorruptionCauseName } from "../protocol/block-transfer-message.ts";
-import { PARTITION_CHECKSUMS, type PartitionChecksum } from "../service/partition-checksum.ts";
 import { INT64_BYTES } from "./int64-column.ts";
+import { checksumOf, partitionChecksum } from "./partition-checksum.ts";
 
 /** Which partition, and what is known of it. */
 export interface DiagnosedMapOutput {
@@ -25,8 +26,8 @@ export interface DiagnosedMapOutput {
 export async function diagnoseMapOutput(output: DiagnosedMapOutput): Promise<CorruptionCauseName> {
   const { algorithm, checksumFile, files, open, reduceId } = output;
   // Known before the name becomes a part of a path.
-  const checksum = PARTITION_CHECKSUMS.get(algorithm);
-  if (checksum === undefined) return "UNSUPPORTED_CHECKSUM_ALGORITHM";
+  const checksum = partitionChecksum(algorithm);
+  if (checksum === null) return "UNSUPPORTED_CHECKSUM_ALGORITHM";
   try {
     const stored = await readStored(files, checksumFile(algorithm), reduceId);
     if (stored === null) return "UNKNOWN_ISSUE";
@@ -48,12 +49,10 @@ async function readStored(files: Files, path: string, reduceId: number): Promise
   }
 }
 
-async function sumOf(body: ManagedBuffer, { initial, step }: PartitionChecksum): Promise<bigint> {
-  let value = initial;
+async function sumOf(body: ManagedBuffer, checksum: Checksum): Promise<bigint> {
   try {
-    for await (const piece of body.pieces()) value = step(value, piece);
+    return await checksumOf(body, checksum);
   } finally {
     body.release();
   }
-  return BigInt(value);
 }

@@ -6,8 +6,10 @@
  *     disk and reader differ      the network is
  *     all three agree             the bytes are what was written: the writer is, or the reader's memory
  */
+import type { Checksum } from "@bm/codec/checksum";
 import type { Files, ManagedBuffer } from "@bm/transport";
 import { INT64_BYTES } from "../files/int64-column.ts";
+import { checksumOf, partitionChecksum } from "../files/partition-checksum.ts";
 import type {
   CorruptionCauseName,
   DiagnoseCorruption,
@@ -15,7 +17,6 @@ import type {
 } from "../protocol/block-transfer-message.ts";
 import { type ExternalShuffleBlockResolver, pathOf } from "./external-shuffle-block-resolver.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
-import { PARTITION_CHECKSUMS, type PartitionChecksum } from "./partition-checksum.ts";
 
 /** What {@link diagnoseCorruption} needs. */
 export interface CorruptionDiagnosis {
@@ -39,14 +40,14 @@ export async function diagnoseCorruption(
   const output = await resolver.findMapOutput(appId, execId, shuffleId, mapId);
   const { offset, length } = await output.segment(reduceId, reduceId + 1);
   // Known before the name becomes a part of a path.
-  const checksum = PARTITION_CHECKSUMS.get(algorithm);
-  if (checksum === undefined) return "UNSUPPORTED_CHECKSUM_ALGORITHM";
+  const checksum = partitionChecksum(algorithm);
+  if (checksum === null) return "UNSUPPORTED_CHECKSUM_ALGORITHM";
   try {
     const path = pathOf(info, `shuffle_${shuffleId}_${mapId}_0.checksum.${algorithm}`);
     const stored = await readStored(path, reduceId, info, diagnosis);
     if (stored === null) return "UNKNOWN_ISSUE";
     const onDisk = await sumOf(resolver.segmentBody(output, offset, length), checksum);
-    if (stored !== BigInt(onDisk)) return "DISK_ISSUE";
+    if (stored !== onDisk) return "DISK_ISSUE";
     return stored === message.checksum ? "CHECKSUM_VERIFY_PASS" : "NETWORK_ISSUE";
   } catch {
     return "UNKNOWN_ISSUE";
@@ -72,12 +73,10 @@ async function readStored(
   }
 }
 
-async function sumOf(body: ManagedBuffer, { initial, step }: PartitionChecksum): Promise<number> {
-  let value = initial;
+async function sumOf(body: ManagedBuffer, checksum: Checksum): Promise<bigint> {
   try {
-    for await (const piece of body.pieces()) value = step(value, piece);
+    return await checksumOf(body, checksum);
   } finally {
     body.release();
   }
-  return value;
 }

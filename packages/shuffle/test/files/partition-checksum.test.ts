@@ -1,5 +1,6 @@
+import { BytesManagedBuffer } from "@bm/transport";
 import { describe, expect, it } from "vitest";
-import { PARTITION_CHECKSUMS } from "../../src/service/partition-checksum.ts";
+import { checksumOf, partitionChecksum } from "../../src/files/partition-checksum.ts";
 import { readVectors } from "../read-vectors.ts";
 
 interface Recorded {
@@ -7,6 +8,7 @@ interface Recorded {
   readonly algorithm: string;
   readonly length: number;
   readonly value: string;
+  readonly fileEntryHex: string;
   readonly dataHex?: string;
 }
 
@@ -17,15 +19,17 @@ const recorded = (readVectors("shuffle-checksums.json") as Recorded[]).filter(
 
 describe("the checksum of a partition", () => {
   it.each(recorded.map((entry) => [entry.algorithm, entry.name, entry] as const))(
-    "is Java's, whole and in pieces: %s of %s",
-    (algorithm, name, { dataHex, length, value }) => {
+    "is Java's, as a checksum file has it: %s of %s",
+    async (algorithm, name, { dataHex, fileEntryHex, length, value }) => {
       const bytes =
         dataHex === undefined ? Buffer.alloc(length, FILLED[name]) : Buffer.from(dataHex, "hex");
-      const { initial, step } = PARTITION_CHECKSUMS.get(algorithm)!;
-      expect(step(initial, bytes)).toBe(Number(value));
-      const half = length >> 1;
-      const first = step(initial, bytes.subarray(0, half));
-      expect(step(first, bytes.subarray(half))).toBe(Number(value));
+      const sum = await checksumOf(new BytesManagedBuffer(bytes), partitionChecksum(algorithm)!);
+      expect(sum).toBe(BigInt(value));
+      expect(sum).toBe(BigInt(`0x${fileEntryHex}`));
     },
   );
+
+  it.each(["adler32", "MD5", "", "../ADLER32", "CRC32 "])("has no algorithm %j", (algorithm) => {
+    expect(partitionChecksum(algorithm)).toBeNull();
+  });
 });
