@@ -54,6 +54,7 @@ public final class ClusterDriver {
     try (JavaSparkContext context = new JavaSparkContext(conf)) {
       context.sc().addSparkListener(counters);
       answer.put("applicationId", context.sc().applicationId());
+      BothExecutors.meet(context);
       for (JsonNode job : request.get("jobs")) results.put(job.asText(), job(job.asText(), context, counters));
       context.sc().listenerBus().waitUntilEmpty();
     } finally {

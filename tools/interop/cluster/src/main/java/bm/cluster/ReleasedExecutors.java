@@ -3,9 +3,7 @@ package bm.cluster;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Set;
 import java.util.stream.Stream;
-import org.apache.spark.SparkEnv;
 import org.apache.spark.api.java.JavaPairRDD;
 import org.apache.spark.api.java.JavaRDD;
 import org.apache.spark.api.java.JavaSparkContext;
@@ -22,12 +20,10 @@ final class ReleasedExecutors {
   private static final int MAPS = 10;
   private static final int REDUCES = 16;
   private static final long WAIT_MILLIS = 40_000;
-  private static final long PAUSE_MILLIS = 300;
 
   private ReleasedExecutors() {}
 
   static Digest run(JavaSparkContext context, ShuffleCounters counters) throws Exception {
-    if (!context.sc().isLocal()) awaitBothExecutors(context);
     LongAccumulator computed = context.sc().longAccumulator("rows computed");
     JavaRDD<String> cached =
         Data.numbers(context, 12_000, MAPS)
@@ -50,23 +46,6 @@ final class ReleasedExecutors {
     digest.with("releasedLater", awaitRelease(context));
     if (!context.sc().isLocal()) removeAll(context, cached, digest);
     return digest;
-  }
-
-  /** Runs short tasks, which keep an early executor busy, until both executors have run some. */
-  private static void awaitBothExecutors(JavaSparkContext context) {
-    long end = System.nanoTime() + WAIT_MILLIS * 1_000_000;
-    while (executorsOfTwoTasks(context).size() < 2) {
-      if (System.nanoTime() > end) throw new IllegalStateException("only one executor ran tasks");
-    }
-  }
-
-  private static Set<String> executorsOfTwoTasks(JavaSparkContext context) {
-    return Set.copyOf(context.parallelize(List.of(0, 1), 2).map(task -> executorAfterPause()).collect());
-  }
-
-  private static String executorAfterPause() throws Exception {
-    Thread.sleep(PAUSE_MILLIS);
-    return SparkEnv.get().executorId();
   }
 
   private static String valueCounted(int row, LongAccumulator computed) {
