@@ -4,10 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Place } from "./contenders/contender.ts";
-import { NODE_CONTENDERS } from "./contenders/node-contenders.ts";
+import { nodeContender } from "./contenders/node-contenders.ts";
 import type { Pace } from "./contest/contest.ts";
 import { HalfProcess } from "./contest/half-process.ts";
-import { clientCommand, type HalfCommand, serverCommand } from "./halves/half-command.ts";
+import {
+  clientCommand,
+  type HalfCommand,
+  type HalfKind,
+  serverCommand,
+} from "./halves/half-command.ts";
 import { drive, serve } from "./halves/node-halves.ts";
 import { prepareRegionFile } from "./halves/region-file.ts";
 import { benchmarkPage } from "./report/page.ts";
@@ -15,8 +20,14 @@ import { ratioChart } from "./report/ratio-chart.ts";
 import { jsonReport } from "./report/run-report.ts";
 import { textReport } from "./report/text-report.ts";
 import { runBenchmark } from "./run-benchmark.ts";
-import { CONTENDERS, type ContenderName, type Suite } from "./suites/suite.ts";
-import { SUITES } from "./suites/suite-table.ts";
+import {
+  CONTENDERS,
+  type ContenderName,
+  SERVICES,
+  type Service,
+  type Suite,
+} from "./suites/suite.ts";
+import { SUITE_GROUPS, SUITES } from "./suites/suite-table.ts";
 import type { Outcome } from "./suites/workload.ts";
 
 const DOCS = join(import.meta.dirname, "..", "..", "..", "docs");
@@ -40,12 +51,14 @@ interface RunOptions {
 
 interface ServerOptions extends Place {
   readonly kind: ContenderName;
+  readonly service: Service;
   readonly files?: string;
   readonly untilInputEnds: boolean;
 }
 
 interface ClientOptions extends Place {
   readonly kind: ContenderName;
+  readonly service: Service;
   readonly suite?: readonly Suite[];
   readonly roundSeconds: number;
   readonly driven: boolean;
@@ -57,7 +70,7 @@ export function createCommand(): Command {
     // Or its own --suite would swallow that of `bench client`.
     .enablePositionalOptions()
     .description("Speed and memory of the transport, beside Spark's own and others, in turns.")
-    .option("--suite <name>", "run this one only; may be repeated", addSuite, [])
+    .option("--suite <name>", "run this one or group (rpc) only; may be repeated", addSuite, [])
     .option("--peer <name>", "jvm, grpc, net or none; may be repeated; default: all", addPeer, [])
     .option("--quick", "shorter rounds, three of them: within two minutes", false)
     .option("--rounds <n>", "rounds of each suite (default: 5)", positive)
@@ -76,6 +89,7 @@ function createServerCommand(): Command {
   return new Command("server")
     .description("One server of the benchmark's contract, until it is stopped.")
     .addOption(kindOption())
+    .addOption(serviceOption())
     .option("--host <address>", "address to bind", "127.0.0.1")
     .requiredOption("--port <n>", "0 lets the system choose", portNumber)
     .option("--files <dir>", "where the file region is or shall be; default: a temporary folder")
@@ -87,6 +101,7 @@ function createClientCommand(): Command {
   return new Command("client")
     .description("One client of the benchmark's contract: runs a suite against any server.")
     .addOption(kindOption())
+    .addOption(serviceOption())
     .requiredOption("--host <address>", "where the server is")
     .requiredOption("--port <n>", "its port", portNumber)
     .option("--suite <name>", "what to run", addSuite, [])
@@ -138,9 +153,10 @@ async function serverAction(options: ServerOptions): Promise<void> {
   try {
     if (options.kind === "jvm") {
       prepareRegionFile(directory);
-      await runInForeground(await serverCommand("jvm", options, directory));
+      await runInForeground(await serverCommand(halfKind(options), options, directory));
     } else {
-      await serve(NODE_CONTENDERS[options.kind], options, directory, options.untilInputEnds);
+      const contender = nodeContender(options.service, options.kind);
+      await serve(contender, options, directory, options.untilInputEnds);
     }
   } finally {
     if (isTemporary) rmSync(directory, { recursive: true, force: true });
@@ -149,10 +165,10 @@ async function serverAction(options: ServerOptions): Promise<void> {
 
 async function clientAction(options: ClientOptions): Promise<void> {
   if (options.driven && options.kind !== "jvm") {
-    await drive(NODE_CONTENDERS[options.kind], options);
+    await drive(nodeContender(options.service, options.kind), options);
     return;
   }
-  const [half] = await HalfProcess.start(await clientCommand(options.kind, options));
+  const [half] = await HalfProcess.start(await clientCommand(halfKind(options), options));
   try {
     for (const suite of options.suite ?? []) {
       const seconds = options.roundSeconds;
@@ -178,15 +194,23 @@ function kindOption(): Option {
   return new Option("--kind <name>", "whose half").choices(CONTENDERS).default("ours");
 }
 
+function serviceOption(): Option {
+  return new Option("--service <name>", "what it offers").choices(SERVICES).default("bytes");
+}
+
+function halfKind({ kind, service }: ServerOptions | ClientOptions): HalfKind {
+  return { name: kind, service };
+}
+
 function peersOf(chosen: readonly string[]): readonly ContenderName[] {
   const all = CONTENDERS.filter((name) => name !== "ours");
   return chosen.length === 0 ? all : all.filter((name) => chosen.includes(name));
 }
 
 function addSuite(name: string, before: readonly Suite[] = []): readonly Suite[] {
-  const found = SUITES.find((suite) => suite.name === name);
-  if (found !== undefined) return [...before, found];
-  const names = SUITES.map((suite) => suite.name).join(", ");
+  const found = SUITE_GROUPS[name] ?? SUITES.filter((suite) => suite.name === name);
+  if (found.length > 0) return [...before, ...found];
+  const names = [...Object.keys(SUITE_GROUPS), ...SUITES.map((suite) => suite.name)].join(", ");
   throw new InvalidArgumentError(`There are: ${names}.`);
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BenchServer } from "../src/contenders/contender.ts";
-import { NODE_CONTENDERS } from "../src/contenders/node-contenders.ts";
+import { nodeContender } from "../src/contenders/node-contenders.ts";
 import { prepareRegionFile } from "../src/halves/region-file.ts";
 import { perform } from "../src/load/perform.ts";
 import type { Suite } from "../src/suites/suite.ts";
@@ -11,6 +11,7 @@ import { SUITES } from "../src/suites/suite-table.ts";
 import type { Workload } from "../src/suites/workload.ts";
 
 const HOST = "127.0.0.1";
+const PLACE = { host: HOST, port: 0 };
 const NODE_NAMES = ["ours", "grpc", "net"] as const;
 
 /** As small as a suite can be without becoming another one. */
@@ -37,7 +38,9 @@ describe("every suite", () => {
     directory = await mkdtemp(join(tmpdir(), "bm-bench-"));
     const file = prepareRegionFile(directory);
     for (const name of NODE_NAMES) {
-      servers.set(name, await NODE_CONTENDERS[name].listen({ host: HOST, port: 0 }, file));
+      servers.set(`bytes ${name}`, await nodeContender("bytes", name).listen(PLACE, file));
+      if (name === "net") continue;
+      servers.set(`messages ${name}`, await nodeContender("messages", name).listen(PLACE, file));
     }
   }, 30_000);
 
@@ -49,8 +52,9 @@ describe("every suite", () => {
   for (const suite of SUITES) {
     for (const name of NODE_NAMES.filter((one) => suite.contenders.includes(one))) {
       it(`${suite.name} runs with ${name} on both sides`, async () => {
-        const port = servers.get(name)?.port ?? 0;
-        const connect = NODE_CONTENDERS[name].connectTo({ host: HOST, port });
+        const { service } = suite;
+        const port = servers.get(`${service} ${name}`)?.port ?? 0;
+        const connect = nodeContender(service, name).connectTo({ host: HOST, port });
         const outcome = await perform(connect, tiny(suite));
         expect(outcome.operations).toBeGreaterThanOrEqual(4);
         expect(outcome.seconds).toBeGreaterThan(0);
@@ -69,9 +73,9 @@ describe("every suite", () => {
   it("fails when a server gives other bytes than the region's", async () => {
     const [suite] = SUITES;
     if (suite === undefined) throw new Error("no suites");
-    const connect = NODE_CONTENDERS.ours.connectTo({
+    const connect = nodeContender("bytes", "ours").connectTo({
       host: HOST,
-      port: servers.get("ours")?.port ?? 0,
+      port: servers.get("bytes ours")?.port ?? 0,
     });
     const lying: typeof connect = async (workload) => {
       const link = await connect(workload);

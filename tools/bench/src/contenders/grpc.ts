@@ -17,10 +17,10 @@ import { COUNTERS, countersBody, countersOfThisProcess, requestBody } from "./re
 export const grpc: NodeContender = { listen, connectTo };
 
 const PATH = "/bm.Bench/Ask";
-const NO_LIMITS = {
+/** No limits, and every link is a connection of its own, as in the other contenders. */
+export const GRPC_OPTIONS = {
   "grpc.max_receive_message_length": -1,
   "grpc.max_send_message_length": -1,
-  // Every link is a connection of its own, as in the other contenders.
   "grpc.use_local_subchannel_pool": 1,
 };
 const asIs = (bytes: Buffer): Buffer => bytes;
@@ -37,9 +37,9 @@ const SERVICE: ServiceDefinition = {
   },
 };
 
-function listen({ host, port }: Place): Promise<BenchServer> {
+function listen(place: Place): Promise<BenchServer> {
   const region = regionBytes(MEMORY_REGION_BYTES);
-  const server = new Server(NO_LIMITS);
+  const server = new Server(GRPC_OPTIONS);
   server.addService(SERVICE, {
     ask: (
       call: { readonly request: Buffer },
@@ -51,6 +51,11 @@ function listen({ host, port }: Place): Promise<BenchServer> {
       else reply({ code: status.UNIMPLEMENTED });
     },
   });
+  return bindGrpc(server, place);
+}
+
+/** Lets a server listen. */
+export function bindGrpc(server: Server, { host, port }: Place): Promise<BenchServer> {
   const close = async (): Promise<void> => server.forceShutdown();
   const bound = Promise.withResolvers<BenchServer>();
   server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, boundPort) => {
@@ -61,15 +66,21 @@ function listen({ host, port }: Place): Promise<BenchServer> {
 }
 
 function connectTo({ host, port }: Place): Connect {
-  return (workload) => {
-    const client = new Client(`${host}:${port}`, credentials.createInsecure(), NO_LIMITS);
-    const ready = Promise.withResolvers<Link>();
-    client.waitForReady(Date.now() + 5000, (error) => {
-      if (error === undefined) ready.resolve(new GrpcLink(client, workload));
-      else ready.reject(error);
-    });
-    return ready.promise;
+  return async (workload): Promise<Link> => {
+    const client = new Client(`${host}:${port}`, credentials.createInsecure(), GRPC_OPTIONS);
+    await whenReady(client);
+    return new GrpcLink(client, workload);
   };
+}
+
+/** Resolves when a client has its connection. */
+export function whenReady(client: Client): Promise<void> {
+  const ready = Promise.withResolvers<void>();
+  client.waitForReady(Date.now() + 5000, (error) => {
+    if (error === undefined) ready.resolve();
+    else ready.reject(error);
+  });
+  return ready.promise;
 }
 
 class GrpcLink implements Link {

@@ -1,6 +1,5 @@
-import { clientCommand, serverCommand } from "../halves/half-command.ts";
+import { clientCommand, type HalfKind, serverCommand } from "../halves/half-command.ts";
 import { forgetPeak } from "../load/resident-memory.ts";
-import type { ContenderName } from "../suites/suite.ts";
 import type { Outcome, Workload } from "../suites/workload.ts";
 import { HalfProcess } from "./half-process.ts";
 
@@ -8,26 +7,24 @@ const HOST = "127.0.0.1";
 
 /** The two processes of one contender, a server and a client that knows it. */
 export class ContenderPair {
-  readonly name: ContenderName;
   readonly #server: HalfProcess;
   readonly #client: HalfProcess;
 
-  private constructor(name: ContenderName, server: HalfProcess, client: HalfProcess) {
-    this.name = name;
+  private constructor(server: HalfProcess, client: HalfProcess) {
     this.#server = server;
     this.#client = client;
   }
 
-  static async start(name: ContenderName, directory: string): Promise<ContenderPair> {
-    const command = await serverCommand(name, { host: HOST, port: 0 }, directory);
+  static async start(kind: HalfKind, directory: string): Promise<ContenderPair> {
+    const command = await serverCommand(kind, { host: HOST, port: 0 }, directory);
     const untilInputEnds = { ...command, args: [...command.args, "--until-input-ends"] };
     const [server, { port }] = await HalfProcess.start<{ pid: number; port: number }>(
       untilInputEnds,
     );
     try {
       const place = { host: HOST, port };
-      const [client] = await HalfProcess.start(await clientCommand(name, place));
-      return new ContenderPair(name, server, client);
+      const [client] = await HalfProcess.start(await clientCommand(kind, place));
+      return new ContenderPair(server, client);
     } catch (error) {
       await server.stop();
       throw error;

@@ -5,7 +5,7 @@
  * Processes live on from suite to suite, because code that is compiled while it runs takes seconds to
  * become fast; memory suites have processes of their own.
  */
-import type { ContenderName, Suite, SuiteLoad } from "../suites/suite.ts";
+import type { ContenderName, Service, Suite, SuiteLoad } from "../suites/suite.ts";
 import type { Outcome } from "../suites/workload.ts";
 import { ContenderPair } from "./contender-pair.ts";
 
@@ -52,7 +52,8 @@ export class Contest {
   readonly #pace: Pace;
   readonly #directory: string;
   readonly #peers: readonly ContenderName[];
-  readonly #living = new Map<ContenderName, ContenderPair>();
+  /** By service and name. */
+  readonly #living = new Map<string, ContenderPair>();
 
   /** @param directory holds the file region. */
   constructor(pace: Pace, directory: string, peers: readonly ContenderName[]) {
@@ -77,7 +78,7 @@ export class Contest {
     for (let round = 0; round < this.#roundsOf(suite, isTimeShort); round += 1) {
       if (suite.measure === "memory" && round > 0) await this.close();
       for (const name of names) {
-        const pair = await this.#pairOf(name);
+        const pair = await this.#pairOf(name, suite.service);
         outcomes[name]?.push(await pair.perform(this.#workload(suite, false)));
       }
     }
@@ -91,18 +92,19 @@ export class Contest {
     await Promise.all(pairs.map((pair) => pair.stop()));
   }
 
-  async #pairOf(name: ContenderName): Promise<ContenderPair> {
-    const living = this.#living.get(name);
+  async #pairOf(name: ContenderName, service: Service): Promise<ContenderPair> {
+    const key = `${service} ${name}`;
+    const living = this.#living.get(key);
     if (living !== undefined) return living;
-    const pair = await ContenderPair.start(name, this.#directory);
-    this.#living.set(name, pair);
+    const pair = await ContenderPair.start({ name, service }, this.#directory);
+    this.#living.set(key, pair);
     return pair;
   }
 
   async #warmUp(name: ContenderName, suite: Suite, isTimeShort: boolean): Promise<void> {
     const { least, most } = WARM_UP_SLICES;
-    const isNew = !this.#living.has(name);
-    const pair = await this.#pairOf(name);
+    const isNew = !this.#living.has(`${suite.service} ${name}`);
+    const pair = await this.#pairOf(name, suite.service);
     if (isNew) {
       const seconds = this.#pace.firstWarmUpSeconds;
       await pair.perform({ ...FIRST_LOAD, isWarmUp: true, seconds });

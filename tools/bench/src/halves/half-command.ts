@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { buildJvmPeer } from "@bm/interop";
 import type { Place } from "../contenders/contender.ts";
-import type { ContenderName } from "../suites/suite.ts";
+import type { ContenderName, Service } from "../suites/suite.ts";
 
 /** A program and its arguments. */
 export interface HalfCommand {
@@ -21,25 +21,31 @@ const JVM_FLAGS = [
   "-Xmx2g",
 ];
 
+/** Whose half of which service. */
+export interface HalfKind {
+  readonly name: ContenderName;
+  readonly service: Service;
+}
+
 /** A server of the file region in `directory`. Builds the JVM's programs when they are needed. */
 export async function serverCommand(
-  name: ContenderName,
+  { name, service }: HalfKind,
   { host, port }: Place,
   directory: string,
 ): Promise<HalfCommand> {
   const options = ["--host", host, "--port", String(port), "--files", directory];
   if (name === "jvm") return jvmCommand("bm.interop.BenchServer", options);
-  return nodeCommand(["server", "--kind", name, ...options]);
+  return nodeCommand(["server", "--kind", name, "--service", service, ...options]);
 }
 
 /** A client that performs the workloads that it reads. */
 export async function clientCommand(
-  name: ContenderName,
+  { name, service }: HalfKind,
   { host, port }: Place,
 ): Promise<HalfCommand> {
   const options = ["--host", host, "--port", String(port)];
   if (name === "jvm") return jvmCommand("bm.interop.BenchClient", options);
-  return nodeCommand(["client", "--kind", name, ...options, "--driven"]);
+  return nodeCommand(["client", "--kind", name, "--service", service, ...options, "--driven"]);
 }
 
 function nodeCommand(args: readonly string[]): HalfCommand {

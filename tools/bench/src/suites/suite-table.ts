@@ -9,6 +9,7 @@ const MIB = 1024 * KIB;
 
 const SPARK_REPLY_BYTES = 8;
 const SPARK_BURST = 5000;
+const NOTE_BODY_BYTES = 128;
 const MESSAGE_PEERS: readonly ContenderName[] = ["ours", "jvm", "grpc", "net"];
 const BYTE_PEERS: readonly ContenderName[] = ["ours", "jvm", "net"];
 const SPARK_PEERS: readonly ContenderName[] = ["ours", "jvm"];
@@ -125,10 +126,16 @@ export const SUITES: readonly Suite[] = [
     },
     quick: {},
   },
+  ...[1, 64].map((window) => asked(window)),
 ];
 
+/** Suites that can be chosen together by one name. */
+export const SUITE_GROUPS: Readonly<Record<string, readonly Suite[]>> = {
+  rpc: SUITES.filter(({ service }) => service === "messages"),
+};
+
 function ours(name: string, title: string): Omit<Suite, "contenders" | "load" | "quick"> {
-  return { name, title, origin: "bm", measure: "throughput", unit: "operation" };
+  return { name, title, service: "bytes", origin: "bm", measure: "throughput", unit: "operation" };
 }
 
 function sparkRpc(name: string, title: string, load: Partial<SuiteLoad>): Suite {
@@ -188,6 +195,18 @@ function chunks(region: "memory" | "file", bytes: number, window: number, client
     ...ours(`${region}-${sizeName(bytes)}-window-${window}${suffix}`, title),
     contenders: region === "memory" ? BYTE_PEERS : SPARK_PEERS,
     load: { ...LOAD, kind: "chunk", region, chunkBytes: [bytes], window, connections: clients },
+    quick: {},
+  };
+}
+
+/** A protobuf message of about 160 bytes to a typed endpoint, echoed. */
+function asked(window: number): Suite {
+  const title = `typed asks of a small protobuf message, echoed, ${window} in flight`;
+  return {
+    ...ours(`ask-window-${window}`, title),
+    service: "messages",
+    contenders: ["ours", "grpc"],
+    load: { ...LOAD, requestBytes: NOTE_BODY_BYTES, replyBytes: NOTE_BODY_BYTES, window },
     quick: {},
   };
 }
