@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { cleanCommand } from "./clean/clean-command.ts";
 import type { CommandOutput } from "./serve/run-serve.ts";
 import { serveCommand } from "./serve/serve-command.ts";
 
@@ -6,5 +7,6 @@ import { serveCommand } from "./serve/serve-command.ts";
 export function createProgram(output: CommandOutput): Command {
   return new Command("bm")
     .description("storage services of a distributed data engine")
-    .addCommand(serveCommand(output));
+    .addCommand(serveCommand(output))
+    .addCommand(cleanCommand(output));
 }

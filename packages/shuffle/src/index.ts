@@ -95,6 +95,14 @@ export {
   type NettyBlockRpcServerOptions,
 } from "./server/netty-block-rpc-server.ts";
 export {
+  cleanOrphans,
+  type Orphan,
+  type OrphanCleaning,
+  type OrphanPolicy,
+} from "./service/cleanup/clean-orphans.ts";
+export { describeOrphan } from "./service/cleanup/describe-orphan.ts";
+export type { OrphanKind } from "./service/cleanup/orphan-shapes.ts";
+export {
   type ExecutorChange,
   type ExecutorStore,
   forgetfulStore,
@@ -111,6 +119,11 @@ export { LevelRows, type LevelRowsOptions } from "./service/level-rows.ts";
 export type { MeterSnapshot } from "./service/metrics/meter.ts";
 export { ShuffleServiceMetrics } from "./service/metrics/shuffle-service-metrics.ts";
 export type { TimerSnapshot } from "./service/metrics/timer.ts";
+export {
+  type DirectoryTree,
+  nodeDirectoryTree,
+  type TreeNode,
+} from "./service/platform/directory-tree.ts";
 export { forgetfulRows, type RowChange, type RowStore } from "./service/row-store.ts";
 export { SERVICE_KEYS, ServiceConf, type ServiceKey } from "./service/service-conf.ts";
 export {

@@ -4,8 +4,10 @@
  *     GET /healthz   200 while the process answers
  *     GET /readyz    200 while it takes shuffle clients, 503 from the beginning of a drain
  *     GET /metrics   Prometheus text
+ *     GET /directories   what executors registered: a JSON string a line, then the line `end`
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
 import type { ExternalShuffleService } from "@bm/shuffle";
 import { ServiceMetricsText } from "./service-metrics-text.ts";
 
@@ -20,14 +22,17 @@ export interface OpsAddress {
 const CONNECTIONS_MAX = 64;
 const HEADER_BYTES_MAX = 8 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
+const UNCACHED = { "cache-control": "no-store" };
 
 /** See the file comment. Made by `start`. */
 export class OpsServer {
   readonly #server: Server;
+  readonly #service: ExternalShuffleService;
   readonly #metrics: ServiceMetricsText;
   #isDraining = false;
 
   private constructor(service: ExternalShuffleService) {
+    this.#service = service;
     this.#metrics = new ServiceMetricsText(service);
     const options = { maxHeaderSize: HEADER_BYTES_MAX, requestTimeout: REQUEST_TIMEOUT_MS };
     this.#server = createServer(options, (request, response) => {
@@ -79,10 +84,26 @@ export class OpsServer {
           : send(response, 200, "ready\n");
       case "/metrics":
         return send(response, 200, await this.#metrics.text(), this.#metrics.contentType);
+      case "/directories":
+        return this.#sendDirectories(response);
       default:
-        return send(response, 404, "there are /healthz, /readyz and /metrics\n");
+        return send(response, 404, "there are /healthz, /readyz, /metrics and /directories\n");
     }
   }
+
+  #sendDirectories(response: ServerResponse): void {
+    response.writeHead(200, { "content-type": "text/plain; charset=utf-8", ...UNCACHED });
+    Readable.from(directoryLines(this.#service)).pipe(response);
+  }
+}
+
+function* directoryLines({ parts }: ExternalShuffleService): Generator<string> {
+  for (const appId of parts.registry.applicationIds) {
+    for (const { localDirs } of parts.registry.executorsOf(appId).values()) {
+      for (const dir of localDirs) yield `${JSON.stringify(dir)}\n`;
+    }
+  }
+  yield "end\n";
 }
 
 function send(
@@ -91,7 +112,5 @@ function send(
   text: string,
   contentType = "text/plain; charset=utf-8",
 ): void {
-  response
-    .writeHead(status, { "content-type": contentType, "cache-control": "no-store" })
-    .end(text);
+  response.writeHead(status, { "content-type": contentType, ...UNCACHED }).end(text);
 }

@@ -99,60 +99,10 @@ function addSparkGauges(registry: Registry, { metrics, parts }: ExternalShuffleS
   );
 }
 
-function addOurs(registry: Registry, { metrics, parts }: ExternalShuffleService): void {
-  const { handler, registry: executors, resolver } = parts;
-  const gauges: readonly (readonly [string, string, () => number])[] = [
-    [
-      "bm_shuffle_applications",
-      "Applications with executors.",
-      () => executors.applicationIds.length,
-    ],
-    [
-      "bm_shuffle_open_streams",
-      "Streams with chunks left.",
-      () => handler.streamManager.streamCount,
-    ],
-    [
-      "bm_shuffle_chunks_being_sent",
-      "Chunks on their way.",
-      () => handler.streamManager.chunksBeingTransferred(),
-    ],
-    ["bm_shuffle_open_reference_bytes", "Memory of opened blocks.", () => handler.references.bytes],
-    ["bm_shuffle_index_cache_bytes", "Memory of indexes.", () => resolver.indexCache.bytes],
-    ["bm_shuffle_index_cache_entries", "Indexes in memory.", () => resolver.indexCache.size],
-    ["bm_shuffle_lookups_waiting", "Lookups that wait for a turn.", () => resolver.lookups.waiting],
-  ];
-  for (const [name, help, read] of gauges) addGauge(registry, name, help, read);
-  addCounter(
-    registry,
-    "bm_shuffle_index_cache_hits_total",
-    "Lookups that read no index.",
-    () => resolver.indexCache.hits,
-  );
-  addCounter(
-    registry,
-    "bm_shuffle_index_cache_misses_total",
-    "Lookups that read one.",
-    () => resolver.indexCache.misses,
-  );
-  addCounter(
-    registry,
-    "bm_shuffle_refused_requests_total",
-    "Requests that failed.",
-    () => metrics.refusedRequests,
-  );
-  addCounter(
-    registry,
-    "bm_shuffle_failed_chunks_total",
-    "Chunks that failed.",
-    () => metrics.failedChunks,
-  );
-  addCounter(
-    registry,
-    "bm_shuffle_expired_executors_total",
-    "Executors forgotten.",
-    () => parts.expiry.expired,
-  );
+function addOurs(registry: Registry, service: ExternalShuffleService): void {
+  for (const [name, help, read] of gaugesOf(service)) addGauge(registry, name, help, read);
+  for (const [name, help, read] of countersOf(service)) addCounter(registry, name, help, read);
+  const { diagnosedCorruption } = service.metrics;
   registry.registerMetric(
     new Gauge({
       name: "bm_shuffle_corruption_diagnoses",
@@ -160,10 +110,53 @@ function addOurs(registry: Registry, { metrics, parts }: ExternalShuffleService)
       labelNames: ["cause"],
       registers: [],
       collect() {
-        for (const [cause, count] of metrics.diagnosedCorruption) this.set({ cause }, count);
+        for (const [cause, count] of diagnosedCorruption) this.set({ cause }, count);
       },
     }),
   );
+}
+
+/** Name, help and value. */
+type Figure = readonly [string, string, () => number];
+
+function gaugesOf({ parts }: ExternalShuffleService): Figure[] {
+  const { handler, orphans, registry, resolver } = parts;
+  const { indexCache, lookups } = resolver;
+  const { references, streamManager } = handler;
+  return [
+    [
+      "bm_shuffle_applications",
+      "Applications with executors.",
+      () => registry.applicationIds.length,
+    ],
+    ["bm_shuffle_open_streams", "Streams with chunks left.", () => streamManager.streamCount],
+    [
+      "bm_shuffle_chunks_being_sent",
+      "Chunks on their way.",
+      () => streamManager.chunksBeingTransferred(),
+    ],
+    ["bm_shuffle_open_reference_bytes", "Memory of opened blocks.", () => references.bytes],
+    ["bm_shuffle_index_cache_bytes", "Memory of indexes.", () => indexCache.bytes],
+    ["bm_shuffle_index_cache_entries", "Indexes in memory.", () => indexCache.size],
+    ["bm_shuffle_lookups_waiting", "Lookups that wait for a turn.", () => lookups.waiting],
+    ["bm_shuffle_orphans", "Orphans that the last search left.", () => orphans.left.count],
+    ["bm_shuffle_orphan_bytes", "Their size.", () => orphans.left.bytes],
+  ];
+}
+
+function countersOf({ metrics, parts }: ExternalShuffleService): Figure[] {
+  const { expiry, orphans, resolver } = parts;
+  const { indexCache } = resolver;
+  return [
+    ["bm_shuffle_index_cache_hits_total", "Lookups that read no index.", () => indexCache.hits],
+    ["bm_shuffle_index_cache_misses_total", "Lookups that read one.", () => indexCache.misses],
+    ["bm_shuffle_refused_requests_total", "Requests that failed.", () => metrics.refusedRequests],
+    ["bm_shuffle_failed_chunks_total", "Chunks that failed.", () => metrics.failedChunks],
+    ["bm_shuffle_expired_executors_total", "Executors forgotten.", () => expiry.expired],
+    ["bm_shuffle_orphans_deleted_total", "Orphans deleted.", () => orphans.deleted.count],
+    ["bm_shuffle_orphan_bytes_deleted_total", "Their size.", () => orphans.deleted.bytes],
+    ["bm_shuffle_orphan_failures_total", "Orphans not deleted.", () => orphans.failed],
+  ];
 }
 
 function addGauge(registry: Registry, name: string, help: string, read: () => number): void {

@@ -19,6 +19,7 @@ export function serveBanner(
     `  database  ${plan.database ?? "none, a restart forgets every executor"}; ${known}`,
     `  merging   ${service.conf.mergesPushedBlocks ? "pushed blocks are merged" : "refused, as Spark does outside YARN"}`,
     `  expiry    ${expiryOf(service, plan)}`,
+    `  orphans   ${orphansOf(service, plan)}`,
     `  limits    ${limitsOf(service).join(", ")}`,
   ];
 }
@@ -29,6 +30,15 @@ function expiryOf({ conf }: ExternalShuffleService, { sparkMaster }: ServePlan):
   return sparkMaster === null
     ? missing
     : `${missing}, and applications that ${sparkMaster} calls completed`;
+}
+
+function orphansOf({ conf }: ExternalShuffleService, { dirs }: ServePlan): string {
+  const interval = conf.text("bm.service.cleanup.interval");
+  if (dirs.length === 0) return "not looked for without --dir";
+  if (conf.durationMs("bm.service.cleanup.interval") === 0) return "not looked for";
+  const act = conf.orphanPolicy.isDeleting ? "deleted" : "reported and left alone";
+  const age = conf.text("bm.service.cleanup.age");
+  return `what nobody owns or touched for ${age} is ${act}, looked for every ${interval}`;
 }
 
 function limitsOf({ conf }: ExternalShuffleService): string[] {

@@ -41,7 +41,7 @@ export interface ServePlan {
  * Not Spark's name for its own: two services over the same directories would fight over one database,
  * and Spark's replaces what it cannot open. `--db` names a database of Spark's to take over.
  */
-const DATABASE_NAME = "bm-registered-executors.ldb";
+export const DATABASE_NAME = "bm-registered-executors.ldb";
 
 /**
  * Puts flags, environment and conf file together.

@@ -5,7 +5,8 @@
  *     every directory of an executor is gone, for the whole grace    the executor is forgotten
  *     the application is said to have ended                          all its executors are
  *
- * Files are not touched: the worker deletes the directories of an application.
+ * Files are not touched: the worker deletes the directories of an application, and OrphanSweep finds
+ * what it did not.
  */
 import type { Clock, Files, Logger, Timer } from "@bm/transport";
 import type { ExecutorShuffleInfo } from "../protocol/block-transfer-message.ts";
@@ -20,8 +21,10 @@ export interface ExpiryOptions {
   readonly clock: Clock;
   readonly files: Files;
   readonly logger: Logger;
-  readonly intervalMs: number;
-  readonly graceMs: number;
+  /** Between two looks; asked before each. */
+  readonly intervalMs: () => number;
+  /** How long directories must be gone; asked at each look. */
+  readonly graceMs: () => number;
   /** Default: none is known to have ended. */
   readonly endedApplications?: EndedApplications | undefined;
   /** Called for each application of which nothing is left. */
@@ -57,7 +60,7 @@ export class Expiry {
     if (this.#isClosed) return;
     const { clock, intervalMs } = this.#options;
     const next = (): void => void this.runOnce().then(() => this.start());
-    this.#timer = clock.setTimer(intervalMs, next, { unref: true });
+    this.#timer = clock.setTimer(intervalMs(), next, { unref: true });
   }
 
   /** Looks now, or joins the look that is under way. Never rejects. */
@@ -97,7 +100,8 @@ export class Expiry {
   }
 
   async #forgetMissing(): Promise<void> {
-    const { clock, graceMs, logger, registry } = this.#options;
+    const { clock, logger, registry } = this.#options;
+    const graceMs = this.#options.graceMs();
     const missing = new Map<string, Missing>();
     for (const appId of registry.applicationIds) {
       for (const [execId, info] of registry.executorsOf(appId)) {

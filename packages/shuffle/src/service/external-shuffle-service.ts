@@ -13,17 +13,20 @@ import {
   type TransportServer,
 } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
+import type { OrphanSweep } from "./cleanup/orphan-sweep.ts";
 import { ExecutorRegistry } from "./executor-registry.ts";
 import { type ExecutorStore, forgetfulStore } from "./executor-store.ts";
-import { type EndedApplications, Expiry } from "./expiry.ts";
+import type { EndedApplications, Expiry } from "./expiry.ts";
 import { ExternalBlockHandler } from "./external-block-handler.ts";
 import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { createMergeManager } from "./merge/create-merge-manager.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
+import type { DirectoryTree } from "./platform/directory-tree.ts";
 import { nodeRealPath, type RealPath } from "./platform/real-path.ts";
 import type { RowStore } from "./row-store.ts";
+import { startChores } from "./service-chores.ts";
 import { ServiceConf } from "./service-conf.ts";
 
 /** Options of {@link ExternalShuffleService}. */
@@ -51,6 +54,8 @@ export interface ExternalShuffleServiceOptions {
   readonly platform?: Platform | undefined;
   /** Resolves symbolic links. Default: on the real machine. */
   readonly realPath?: RealPath | undefined;
+  /** Where orphans are looked for. Default: the real disks. */
+  readonly directoryTree?: DirectoryTree | undefined;
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
 }
@@ -61,6 +66,7 @@ export interface ShuffleServiceParts {
   readonly resolver: ExternalShuffleBlockResolver;
   readonly handler: ExternalBlockHandler;
   readonly expiry: Expiry;
+  readonly orphans: OrphanSweep;
   readonly transport: TransportMetrics;
   readonly server: TransportServer;
 }
@@ -137,6 +143,7 @@ export class ExternalShuffleService {
     await this.parts.server.close({ signal: limit.signal });
     timer.cancel();
     await this.parts.expiry.close();
+    await this.parts.orphans.close();
     await this.#mergeManager.close();
     await this.parts.registry.close();
   }
@@ -204,18 +211,18 @@ async function startService(
   const port = options.port ?? conf.count("spark.shuffle.service.port");
   const { bootstraps, host } = options;
   const server = await context.createServer({ host, port, bootstraps });
-  const expiry = new Expiry({
+  const chores = startChores({
+    conf: () => conf,
     registry,
-    clock: platform.clock,
-    files,
+    mergeManager,
+    platform,
     logger,
-    intervalMs: conf.durationMs("bm.service.expiry.interval"),
-    graceMs: conf.durationMs("bm.service.expiry.grace"),
+    roots: options.roots ?? [],
     endedApplications: options.endedApplications,
-    onApplicationGone: (appId) => mergeManager.applicationRemoved(appId, true),
+    directoryTree: options.directoryTree,
   });
-  expiry.start();
-  const parts = { registry, resolver, handler, expiry, transport: context.metrics, server };
+  const transport = context.metrics;
+  const parts = { registry, resolver, handler, ...chores, transport, server };
   return make(conf, metrics, parts, platform, mergeManager);
 }
 

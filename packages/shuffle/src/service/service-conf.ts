@@ -1,6 +1,7 @@
 /** The keys that a shuffle service reads beside those of its transport. */
 import { parseByteSize, parseDurationMs, TransportConf } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
+import type { OrphanPolicy } from "./cleanup/clean-orphans.ts";
 
 /** One key with its default. */
 export interface ServiceKey {
@@ -65,7 +66,34 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
     "600s",
     "How long the directories of an executor must be gone before it is forgotten.",
   ),
+  key(
+    "bm.service.cleanup.delete",
+    "boolean",
+    "false",
+    "Delete orphans: files of Spark under the directories that nobody owns. False only reports them.",
+  ),
+  key(
+    "bm.service.cleanup.age",
+    "duration",
+    "7d",
+    "Nothing in an orphan was touched for this long; an hour at least where they are deleted.",
+  ),
+  key(
+    "bm.service.cleanup.keep.size",
+    "bytes",
+    "0",
+    "The most recently touched orphans stay, up to this size together.",
+  ),
+  key(
+    "bm.service.cleanup.interval",
+    "duration",
+    "1h",
+    "Between two searches for orphans; 0 switches them off.",
+  ),
 ];
+
+/** A shorter age could meet executors that merely pause. */
+const CLEANUP_AGE_MS_MIN = 3_600_000;
 
 const MERGE_PACKAGE = "org.apache.spark.network.shuffle.";
 const MERGING_CLASS = `${MERGE_PACKAGE}RemoteBlockPushResolver`;
@@ -99,6 +127,7 @@ export class ServiceConf {
       if (type === "count") this.count(name);
       if (type === "duration") this.durationMs(name);
     }
+    this.#checkCleanup();
   }
 
   /**
@@ -114,6 +143,15 @@ export class ServiceConf {
     throw new ShuffleError("OPTION_INVALID", text);
   }
 
+  /** What the keys of `bm.service.cleanup` say. @throws ShuffleError OPTION_INVALID. */
+  get orphanPolicy(): OrphanPolicy {
+    return {
+      ageMs: this.durationMs("bm.service.cleanup.age"),
+      keepBytes: this.bytes("bm.service.cleanup.keep.size"),
+      isDeleting: this.boolean("bm.service.cleanup.delete"),
+    };
+  }
+
   /** False for everything but `true`. */
   boolean(name: string): boolean {
     return this.text(name).trim().toLowerCase() === "true";
@@ -126,7 +164,11 @@ export class ServiceConf {
 
   /** Milliseconds; a number without unit is seconds. @throws ShuffleError OPTION_INVALID. */
   durationMs(name: string): number {
-    return this.#parse(name, (text) => parseDurationMs(text, "s"));
+    return this.#parse(name, (text) => {
+      const ms = parseDurationMs(text, "s");
+      if (ms >= 0) return ms;
+      throw new Error("a time cannot be negative");
+    });
   }
 
   /** @throws ShuffleError OPTION_INVALID. */
@@ -140,6 +182,16 @@ export class ServiceConf {
   /** As written, or the default. */
   text(name: string): string {
     return this.#values[name] ?? KEYS_BY_NAME.get(name)?.default ?? "";
+  }
+
+  #checkCleanup(): void {
+    const isDeleting = this.boolean("bm.service.cleanup.delete");
+    if (!isDeleting || this.durationMs("bm.service.cleanup.age") >= CLEANUP_AGE_MS_MIN) return;
+    const age = this.text("bm.service.cleanup.age");
+    throw new ShuffleError(
+      "OPTION_INVALID",
+      `bm.service.cleanup.age=${age}: at least 1h to delete`,
+    );
   }
 
   #parse(name: string, parse: (text: string) => number): number {
