@@ -1,0 +1,24 @@
+/**
+ * Serves made-up blocks from a process of its own.
+ *     node --conditions=@bm/source block-server-process.ts <port>
+ * Prints its port on a line once it listens, and the number of unreleased blocks for each line it reads.
+ */
+import { createInterface } from "node:readline";
+import { NettyBlockTransferService } from "@bm/shuffle";
+import { TransportConf } from "@bm/transport";
+import { MadeUpBlocks } from "./made-up-blocks.ts";
+
+const blocks = new MadeUpBlocks();
+const service = new NettyBlockTransferService({
+  conf: new TransportConf("shuffle"),
+  appId: "drill",
+  executorId: "2",
+  host: "127.0.0.1",
+  port: Number(process.argv[2] ?? 0),
+});
+await service.init(blocks);
+process.stdout.write(`${service.port}\n`);
+createInterface(process.stdin)
+  .on("line", () => process.stdout.write(`${blocks.held}\n`))
+  // Not left behind when the drill is killed.
+  .on("close", () => process.exit());
