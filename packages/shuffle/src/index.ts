@@ -116,6 +116,7 @@ export {
 } from "./service/external-shuffle-service.ts";
 export { LevelExecutorStore } from "./service/level-executor-store.ts";
 export { LevelRows, type LevelRowsOptions } from "./service/level-rows.ts";
+export { mergedChunkMapId } from "./service/merge/merged-chunk-map-id.ts";
 export type { MeterSnapshot } from "./service/metrics/meter.ts";
 export { ShuffleServiceMetrics } from "./service/metrics/shuffle-service-metrics.ts";
 export type { TimerSnapshot } from "./service/metrics/timer.ts";

@@ -152,6 +152,11 @@ function countersOf({ metrics, parts }: ExternalShuffleService): Figure[] {
     ["bm_shuffle_index_cache_misses_total", "Lookups that read one.", () => indexCache.misses],
     ["bm_shuffle_refused_requests_total", "Requests that failed.", () => metrics.refusedRequests],
     ["bm_shuffle_failed_chunks_total", "Chunks that failed.", () => metrics.failedChunks],
+    [
+      "bm_shuffle_corrupt_merged_chunks_total",
+      "Merged chunks that were not served.",
+      () => metrics.corruptMergedChunks,
+    ],
     ["bm_shuffle_expired_executors_total", "Executors forgotten.", () => expiry.expired],
     ["bm_shuffle_orphans_deleted_total", "Orphans deleted.", () => orphans.deleted.count],
     ["bm_shuffle_orphan_bytes_deleted_total", "Their size.", () => orphans.deleted.bytes],

@@ -27,6 +27,7 @@ import {
 } from "@bm/transport";
 import type {
   BlockTransferMessage,
+  CorruptionCauseName,
   DiagnoseCorruption,
   FetchShuffleBlockChunks,
   FetchShuffleBlocks,
@@ -43,6 +44,7 @@ import { diagnoseCorruption } from "./diagnose-corruption.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
+import { chunkOfMapId } from "./merge/merged-chunk-map-id.ts";
 import {
   mergedChunks,
   namesMergedChunks,
@@ -268,6 +270,21 @@ export class ExternalBlockHandler extends RpcHandler {
   }
 
   async #diagnose(message: DiagnoseCorruption): Promise<Uint8Array> {
+    const isMerged = message.execId === SHUFFLE_MERGER_EXECUTOR_ID;
+    const cause = await (isMerged ? this.#causeOfMerged(message) : this.#causeOf(message));
+    const { diagnosedCorruption } = this.#metrics;
+    diagnosedCorruption.set(cause, (diagnosedCorruption.get(cause) ?? 0) + 1);
+    return encodeBlockTransferMessage({ type: "CorruptionCause", cause });
+  }
+
+  /** Spark's readers never ask this; the map id of a merged chunk is said in {@link mergedChunkMapId}. */
+  #causeOfMerged(message: DiagnoseCorruption): Promise<CorruptionCauseName> {
+    const { algorithm, appId, checksum, reduceId, shuffleId } = message;
+    const ids = { appId, shuffleId, reduceId, ...chunkOfMapId(message.mapId) };
+    return this.#options.mergeManager.diagnoseMergedChunk(ids, { checksum, algorithm });
+  }
+
+  async #causeOf(message: DiagnoseCorruption): Promise<CorruptionCauseName> {
     const { logger, registry } = this.#options;
     const { appId, execId, mapId, reduceId, shuffleId } = message;
     const info = registry.executorsOf(appId).get(execId);
@@ -277,11 +294,9 @@ export class ExternalBlockHandler extends RpcHandler {
       throw serviceFailure("BLOCK_NOT_FOUND", JAVA.nullPointer, text);
     }
     const cause = await diagnoseCorruption(message, info, this.#options);
-    const { diagnosedCorruption } = this.#metrics;
-    diagnosedCorruption.set(cause, (diagnosedCorruption.get(cause) ?? 0) + 1);
     const block = `shuffle_${shuffleId}_${mapId}_${reduceId}`;
     logger.warn(`a reader got ${block} of ${appId}, executor ${execId}, corrupt: ${cause}`);
-    return encodeBlockTransferMessage({ type: "CorruptionCause", cause });
+    return cause;
   }
 }
 

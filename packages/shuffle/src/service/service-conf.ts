@@ -33,6 +33,12 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
     "true",
     "Follow no symbolic link out of the directories of an executor.",
   ),
+  key(
+    "bm.service.verifyMergedChunks",
+    "boolean",
+    "false",
+    "Compare merged chunks with their checksums before they are served.",
+  ),
   key("spark.local.dir", "text", "", "Directories, separated by commas, if none are given."),
   key("spark.authenticate", "boolean", "false", "Refused: authentication is not built yet."),
   key(

@@ -9,12 +9,13 @@ import {
 /** The manager that the configuration asks for. @throws ShuffleError OPTION_INVALID (rejects). */
 export async function createMergeManager(
   conf: ServiceConf,
-  parts: Omit<RemoteBlockPushResolverOptions, "chunkBytesMin" | "ioErrorsMax">,
+  parts: Omit<RemoteBlockPushResolverOptions, "chunkBytesMin" | "ioErrorsMax" | "verifiesChunks">,
 ): Promise<MergedShuffleFileManager> {
   if (!conf.mergesPushedBlocks) return noOpMergeManager;
   return RemoteBlockPushResolver.open({
     ...parts,
     chunkBytesMin: conf.transport.minChunkSizeInMergedShuffleFile,
+    verifiesChunks: conf.boolean("bm.service.verifyMergedChunks"),
     ioErrorsMax: conf.transport.ioExceptionsThresholdDuringMerge,
   });
 }

@@ -61,9 +61,14 @@ export function mergedChunks(
       const reduceId = reduceIds[index] ?? 0;
       const chunkId = chunkIds[index] ?? 0;
       const query = { appId, shuffleId, shuffleMergeId, reduceId, chunkId };
-      const body = await mergeManager.mergedBlockData(query);
-      metrics.blockTransferRateBytes.mark(body.size);
-      return body;
+      try {
+        const body = await mergeManager.mergedBlockData(query);
+        metrics.blockTransferRateBytes.mark(body.size);
+        return body;
+      } catch (error) {
+        metrics.failedChunks += 1;
+        throw error;
+      }
     },
   };
 }

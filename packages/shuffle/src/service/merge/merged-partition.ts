@@ -1,16 +1,18 @@
 /**
- * One reduce partition that is being merged: three files and what they hold so far.
+ * One reduce partition that is being merged: its files and what they hold so far.
  *
  *     data    blocks one after the other, in the order in which they came
  *     index   int64 offsets of the chunks, the first one 0
  *     meta    for each chunk a Roaring bitmap of the maps whose blocks are in it
+ *     checksums   of each chunk, written at the end; Spark does not know this one
  *
  * Work on the files is done in the order in which it was asked for, by position: whatever failed half
  * way is written over by what comes next.
  */
-import type { Files, OpenFile } from "@bm/transport";
+import type { Files, Logger, OpenFile } from "@bm/transport";
 import { ShuffleError } from "../../shuffle-error.ts";
 import { JAVA, serviceFailure } from "../service-failure.ts";
+import { ChunkChecksums } from "./chunk-checksums.ts";
 import { MapIndexBitmap } from "./map-index-bitmap.ts";
 
 /** Paths of the files of a partition. */
@@ -18,6 +20,8 @@ export interface MergedFiles {
   readonly data: string;
   readonly index: string;
   readonly meta: string;
+  /** Ours; the others are Spark's. */
+  readonly checksums: string;
 }
 
 /** Options of {@link MergedPartition}. */
@@ -33,6 +37,7 @@ export interface MergedPartitionOptions {
   readonly ioErrorsMax: number;
   /** Rejects when a file may not be made where `paths` say. */
   readonly checkPaths: () => Promise<void>;
+  readonly logger: Logger;
 }
 
 /** What became of a partition. */
@@ -59,6 +64,7 @@ export class MergedPartition {
   owner: object | null = null;
   readonly #options: MergedPartitionOptions;
   readonly #chunkMaps = new MapIndexBitmap();
+  readonly #checksums = new ChunkChecksums();
   #opening: Promise<Open> | null = null;
   #work: Promise<unknown> = Promise.resolve();
   #dataBytes = 0;
@@ -102,13 +108,18 @@ export class MergedPartition {
 
   /** Writes a part of the owner's block; `bytes` must not change any more. */
   write(bytes: Uint8Array, position: number): Promise<void> {
-    return this.#inOrder(async ({ data }) => data.write(bytes, position));
+    return this.#inOrder(async ({ data }) => {
+      if (position === this.#dataBytes) this.#checksums.beginBlock();
+      this.#checksums.add(bytes);
+      await data.write(bytes, position);
+    });
   }
 
   /** The owner's block of `bytes` bytes is complete and becomes a part of the partition. */
   commit(mapIndex: number, bytes: number): Promise<void> {
     return this.#inOrder(async (open) => {
       this.#dataBytes += bytes;
+      if (bytes > 0) this.#checksums.commitBlock();
       this.maps.add(mapIndex);
       this.#chunkMaps.add(mapIndex);
       if (this.#dataBytes - this.#chunkStart < this.#options.chunkBytesMin) return;
@@ -128,6 +139,7 @@ export class MergedPartition {
         await open.data.truncate(this.#chunkStart);
         await open.index.truncate(this.#indexBytes);
         await open.meta.truncate(this.#metaBytes);
+        await this.#writeChecksums();
         if (this.maps.size === 0) return null;
         const maps = this.maps.toOptimizedBytes();
         return { reduceId: this.reduceId, maps, bytes: this.#chunkStart };
@@ -176,6 +188,18 @@ export class MergedPartition {
     this.#metaBytes += maps.length;
     this.#chunkStart = this.#dataBytes;
     this.#chunkMaps.clear();
+    this.#checksums.closeChunk();
+  }
+
+  /** Best effort, as Spark's of map outputs: without them corruption has no known cause. */
+  async #writeChecksums(): Promise<void> {
+    const { description, files, logger, paths } = this.#options;
+    try {
+      await files.writeFile(paths.checksums, this.#checksums.encode());
+    } catch (error) {
+      logger.warn(`no checksums of the merged chunks of ${description}: ${String(error)}`);
+      await files.remove(paths.checksums).catch(() => {});
+    }
   }
 
   async #open(): Promise<Open> {
@@ -183,6 +207,8 @@ export class MergedPartition {
     const opened: OpenFile[] = [];
     try {
       await checkPaths();
+      // Those of an earlier partition under this name would accuse this one.
+      await files.remove(paths.checksums);
       const data = await files.open(paths.data, "write");
       opened.push(data);
       const index = await files.open(paths.index, "write");

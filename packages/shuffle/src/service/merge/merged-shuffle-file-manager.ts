@@ -1,11 +1,13 @@
 import type { ManagedBuffer, MergedBlockMetaQuery, StreamCallbackWithId } from "@bm/transport";
 import type {
+  CorruptionCauseName,
   ExecutorShuffleInfo,
   FinalizeShuffleMerge,
   MergeStatuses,
   PushBlockStream,
   RemoveShuffleMerge,
 } from "../../protocol/block-transfer-message.ts";
+import type { ReaderChecksum } from "./diagnose-merged-chunk.ts";
 import type { Flow } from "./pushed-block.ts";
 
 /** What is known of a merged partition before its chunks are fetched. */
@@ -37,6 +39,11 @@ export interface MergedShuffleFileManager {
   mergedBlockMeta(query: MergedBlockMetaQuery): Promise<MergedBlockMetaAnswer>;
   /** Hands over the bytes of a chunk. */
   mergedBlockData(query: MergedChunkQuery): Promise<ManagedBuffer>;
+  /** Says why a chunk arrived corrupt. */
+  diagnoseMergedChunk(
+    query: MergedChunkQuery,
+    reader: ReaderChecksum,
+  ): Promise<CorruptionCauseName>;
   /** Directories of merged files of an application. */
   mergedBlockDirs(appId: string): readonly string[];
   /** Forgets an application, and deletes its merged files when asked to. */

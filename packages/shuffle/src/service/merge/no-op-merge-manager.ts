@@ -13,6 +13,7 @@ export const noOpMergeManager: MergedShuffleFileManager = {
   removeShuffleMerge: () => Promise.reject(refusal("Cannot handle merged shuffle remove")),
   mergedBlockMeta: () => Promise.reject(cannotMerge()),
   mergedBlockData: () => Promise.reject(cannotMerge()),
+  diagnoseMergedChunk: () => Promise.reject(cannotMerge()),
   mergedBlockDirs(): readonly string[] {
     throw cannotMerge();
   },

@@ -18,19 +18,22 @@ import {
 } from "@bm/transport";
 import type {
   BlockPushReturnCodeName,
+  CorruptionCauseName,
   ExecutorShuffleInfo,
   FinalizeShuffleMerge,
   MergeStatuses,
   PushBlockStream,
   RemoveShuffleMerge,
 } from "../../protocol/block-transfer-message.ts";
+import { ShuffleError } from "../../shuffle-error.ts";
 import type { LocalDirsGuard } from "../local-dirs-guard.ts";
 import type { ShuffleServiceMetrics } from "../metrics/shuffle-service-metrics.ts";
 import { ReferenceBudget } from "../reference-budget.ts";
 import { forgetfulRows, type RowChange, type RowStore } from "../row-store.ts";
 import { JAVA, serviceFailure } from "../service-failure.ts";
-import { type MergeDirectories, readMergeDirectories } from "./merge-directories.ts";
-import { finalizedKey, pathKey, pathValue, readMergeRow } from "./merge-rows.ts";
+import { diagnoseChunk, type ReaderChecksum } from "./diagnose-merged-chunk.ts";
+import { readMergeDirectories } from "./merge-directories.ts";
+import { finalizedKey, pathKey, pathValue } from "./merge-rows.ts";
 
 import {
   applicationNotRegistered,
@@ -54,6 +57,7 @@ import {
 } from "./push-failures.ts";
 import { type Flow, PushedBlock } from "./pushed-block.ts";
 import { openMergedChunk, readMergedMeta } from "./read-merged-files.ts";
+import { recoverApplications } from "./recover-applications.ts";
 import { RefusedPush } from "./refused-push.ts";
 
 /** Options of {@link RemoteBlockPushResolver}. */
@@ -70,6 +74,8 @@ export interface RemoteBlockPushResolverOptions {
   readonly ioErrorsMax: number;
   /** Memory of blocks that wait for another one to be written. Default: 256 MiB. */
   readonly waitingBytesMax?: number | undefined;
+  /** Chunks are compared with their checksums before they are served. Default: false. */
+  readonly verifiesChunks?: boolean | undefined;
   /** Partitions that are merged at once; each has three open files. Default: 4,096. */
   readonly partitionsMax?: number | undefined;
 }
@@ -98,7 +104,8 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
   /** Reads what the store kept. @throws what the store throws (rejects). */
   static async open(options: RemoteBlockPushResolverOptions): Promise<RemoteBlockPushResolver> {
     const resolver = new RemoteBlockPushResolver(options);
-    await resolver.#recover();
+    const obsolete = await recoverApplications(resolver.#store, resolver.#applications);
+    if (obsolete.length > 0) await resolver.#write(obsolete);
     return resolver;
   }
 
@@ -206,7 +213,41 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
   async mergedBlockData(query: MergedChunkQuery): Promise<ManagedBuffer> {
     const application = this.#applicationFor(query, "MergedBlockData");
     const paths = this.#pathsOf(application, query);
-    return openMergedChunk(paths, query.chunkId, application.directories.dirs, this.#options);
+    const { dirs } = application.directories;
+    if (this.#options.verifiesChunks === true) await this.#verifyChunk(query, paths, dirs);
+    return openMergedChunk(paths, query.chunkId, dirs, this.#options);
+  }
+
+  async diagnoseMergedChunk(
+    query: MergedChunkQuery,
+    reader: ReaderChecksum,
+  ): Promise<CorruptionCauseName> {
+    const { reduceId, shuffleId, shuffleMergeId } = query;
+    checkNumbers([shuffleId, shuffleMergeId, reduceId, query.chunkId]);
+    const application = this.#applicationFor(query, "MergedBlockData");
+    const paths = this.#pathsOf(application, query);
+    const { dirs } = application.directories;
+    const { cause, detail } = await diagnoseChunk(paths, query.chunkId, dirs, {
+      ...this.#options,
+      reader,
+    });
+    this.#options.logger.warn(`a reader got ${nameOf(query)} corrupt: ${cause}, ${detail}`);
+    return cause;
+  }
+
+  /** @throws ShuffleError BLOCK_CORRUPT: the reader turns to the blocks that were merged (rejects). */
+  async #verifyChunk(
+    query: MergedChunkQuery,
+    paths: MergedFiles,
+    dirs: readonly string[],
+  ): Promise<void> {
+    const { logger, metrics } = this.#options;
+    const { cause, detail } = await diagnoseChunk(paths, query.chunkId, dirs, this.#options);
+    if (cause !== "DISK_ISSUE") return;
+    metrics.corruptMergedChunks += 1;
+    const text = `${nameOf(query)} is corrupt and not served: ${detail}`;
+    logger.error(text);
+    throw new ShuffleError("BLOCK_CORRUPT", text);
   }
 
   mergedBlockDirs(appId: string): readonly string[] {
@@ -272,7 +313,7 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
       const text = `Cannot initialize merged shuffle partition for ${description}: too many are open`;
       throw serviceFailure("BLOCK_NOT_STORED", JAVA.runtime, text);
     }
-    const { chunkBytesMin, files, guard, ioErrorsMax } = this.#options;
+    const { chunkBytesMin, files, guard, ioErrorsMax, logger } = this.#options;
     const paths = this.#pathsOf(application, message);
     const { dirs } = application.directories;
     const checkPaths = async (): Promise<void> => {
@@ -281,14 +322,15 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
         await guard.checkRead(path, dirs);
       }
     };
-    const limits = { chunkBytesMin, ioErrorsMax };
     const partition = new MergedPartition({
       files,
+      logger,
       paths,
       reduceId,
       description,
       checkPaths,
-      ...limits,
+      chunkBytesMin,
+      ioErrorsMax,
     });
     shuffle.partitions.set(reduceId, partition);
     this.#openPartitions += 1;
@@ -337,7 +379,12 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
     const { dirs, subDirsPerLocalDir } = directories;
     const pathOf = (end: string): string =>
       localFilePath(dirs, subDirsPerLocalDir, `${name}.${end}`).path;
-    return { data: pathOf("data"), index: pathOf("index"), meta: pathOf("meta") };
+    return {
+      data: pathOf("data"),
+      index: pathOf("index"),
+      meta: pathOf("meta"),
+      checksums: pathOf("checksums"),
+    };
   }
 
   async #dropPartitions(shuffle: MergedShuffle): Promise<void> {
@@ -388,41 +435,12 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
     this.#writing = write;
     return write;
   }
+}
 
-  async #recover(): Promise<void> {
-    const finalized: Extract<ReturnType<typeof readMergeRow>, { kind: "finalized" }>[] = [];
-    const obsolete: RowChange[] = [];
-    await this.#store.load((key, value) => {
-      const row = readMergeRow(key, value);
-      if (row?.kind === "path") this.#recoverPath(row.appId, row.directories, obsolete);
-      if (row?.kind === "finalized") finalized.push(row);
-    });
-    for (const row of finalized) {
-      const application = this.#applications.get(row.appId);
-      const shuffle = application?.shuffles.get(row.shuffleId);
-      const isCurrent = application?.directories.attemptId === row.attemptId;
-      if (application === undefined || !isCurrent) {
-        obsolete.push({ key: finalizedKey(row), value: null });
-      } else if (shuffle === undefined || shuffle.shuffleMergeId < row.shuffleMergeId) {
-        if (shuffle !== undefined) {
-          const { shuffleMergeId } = shuffle;
-          obsolete.push({ key: finalizedKey({ ...row, shuffleMergeId }), value: null });
-        }
-        application.shuffles.set(row.shuffleId, newShuffle(row.shuffleMergeId, true));
-      } else obsolete.push({ key: finalizedKey(row), value: null });
-    }
-    if (obsolete.length > 0) await this.#write(obsolete);
-  }
-
-  #recoverPath(appId: string, directories: MergeDirectories, obsolete: RowChange[]): void {
-    const known = this.#applications.get(appId)?.directories;
-    const older = [known, directories].filter((one) => one !== undefined);
-    const current = older.reduce((a, b) => (b.attemptId > a.attemptId ? b : a));
-    for (const one of older) {
-      if (one !== current) obsolete.push({ key: pathKey(appId, one.attemptId), value: null });
-    }
-    this.#applications.set(appId, { appId, directories: current, shuffles: new Map() });
-  }
+/** For the log. */
+function nameOf({ appId, chunkId, reduceId, shuffleId, shuffleMergeId }: MergedChunkQuery): string {
+  const name = `shuffleChunk_${shuffleId}_${shuffleMergeId}_${reduceId}_${chunkId}`;
+  return `merged chunk ${name} of ${appId}`;
 }
 
 /** Removes everything that is kept of an application's attempt. */

@@ -27,6 +27,8 @@ export class ShuffleServiceMetrics {
   numCaughtExceptions = 0;
   /** Chunk requests that were answered with a failure. Ours. */
   failedChunks = 0;
+  /** Merged chunks that were not served because the disk gives other bytes than were written. Ours. */
+  corruptMergedChunks = 0;
   /** Requests that were refused, whatever for. Ours. */
   refusedRequests = 0;
   /** Answers to DiagnoseCorruption by cause. Ours. */
