@@ -4,23 +4,21 @@
  *     socket -> [front] tls, cipher, chunkedWriter, encoder, frameDecoder, decoder, idle, handler [back]
  *            <- writes
  *
- * Which events a handler implements is looked up when the pipeline changes, never per event: each
- * context holds, per event, the next context that wants it.
+ * A ring: each handler has a context, and one more context, the edge, lies between the back and the
+ * front. What passes every handler ends there. Which events a handler implements is worked out when
+ * it is added, never per event; an event walks to the next context that has its bit.
  */
 import { TransportError } from "../transport-error.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelHandler, HandlerContext, WriteDone } from "./channel-handler.ts";
 
-const INBOUND_EVENTS = [
-  "channelActive",
-  "channelInactive",
-  "channelRead",
-  "exceptionCaught",
-  "userEventTriggered",
-  "writabilityChanged",
-] as const;
-
-type InboundEvent = (typeof INBOUND_EVENTS)[number];
+const ACTIVE = 1;
+const INACTIVE = 2;
+const READ = 4;
+const EXCEPTION = 8;
+const USER_EVENT = 16;
+const WRITABILITY = 32;
+const WRITE = 64;
 
 /** What the two ends of a pipeline do with what passed every handler. */
 export interface PipelineEnds {
@@ -32,210 +30,230 @@ export interface PipelineEnds {
 
 /** See the file comment. Handlers may be added, replaced and removed while traffic flows. */
 export class Pipeline {
-  readonly #channel: Channel;
-  readonly #ends: PipelineEnds;
-  readonly #contexts: Context[] = [];
-  readonly #front: Context;
+  readonly channel: Channel;
+  readonly ends: PipelineEnds;
+  readonly #edge: Context;
 
   constructor(channel: Channel, ends: PipelineEnds) {
-    this.#channel = channel;
-    this.#ends = ends;
-    this.#front = new Context("", {}, channel, ends);
+    this.channel = channel;
+    this.ends = ends;
+    this.#edge = new Context("", EDGE, this);
   }
 
   /** Names from the socket's side to the back. */
   get names(): string[] {
-    return this.#contexts.map((context) => context.name);
+    const names: string[] = [];
+    for (let at = this.#edge.next; at !== this.#edge; at = at.next) names.push(at.name);
+    return names;
   }
 
   /** The handler of that name, or null. */
   get(name: string): ChannelHandler | null {
-    return this.#contexts.find((context) => context.name === name)?.handler ?? null;
+    return this.#find(name)?.handler ?? null;
   }
 
   /** Nearest to the socket. */
   addFirst(name: string, handler: ChannelHandler): this {
-    return this.#insert(0, name, handler);
+    return this.#insertAfter(this.#edge, name, handler);
   }
 
   /** Farthest from the socket. */
   addLast(name: string, handler: ChannelHandler): this {
-    return this.#insert(this.#contexts.length, name, handler);
+    return this.#insertAfter(this.#edge.previous, name, handler);
   }
 
   /** On the socket's side of another handler. */
   addBefore(other: string, name: string, handler: ChannelHandler): this {
-    return this.#insert(this.#indexOf(other), name, handler);
+    return this.#insertAfter(this.#existing(other).previous, name, handler);
   }
 
   /** On the far side of another handler. */
   addAfter(other: string, name: string, handler: ChannelHandler): this {
-    return this.#insert(this.#indexOf(other) + 1, name, handler);
+    return this.#insertAfter(this.#existing(other), name, handler);
   }
 
   /** Puts another handler in the same place. */
   replace(old: string, name: string, handler: ChannelHandler): this {
-    const index = this.#indexOf(old);
+    const removed = this.#existing(old);
     if (name !== old) this.#refuseKnown(name);
-    const context = new Context(name, handler, this.#channel, this.#ends);
-    const [removed] = this.#contexts.splice(index, 1, context);
-    this.#link();
-    removed?.handler.handlerRemoved?.(removed);
+    const context = new Context(name, handler, this);
+    removed.unlink();
+    context.linkAfter(removed.previous);
+    removed.handler.handlerRemoved?.(removed);
     handler.handlerAdded?.(context);
     return this;
   }
 
   remove(name: string): ChannelHandler {
-    const [removed] = this.#contexts.splice(this.#indexOf(name), 1);
-    this.#link();
-    if (removed === undefined) throw unknownHandler(name);
+    const removed = this.#existing(name);
+    removed.unlink();
     removed.handler.handlerRemoved?.(removed);
     return removed.handler;
   }
 
   fireChannelActive(): void {
-    this.#front.fireChannelActive();
+    this.#edge.fireChannelActive();
   }
 
   fireChannelInactive(): void {
-    this.#front.fireChannelInactive();
+    this.#edge.fireChannelInactive();
   }
 
   fireChannelRead(message: unknown): void {
-    this.#front.fireChannelRead(message);
+    this.#edge.fireChannelRead(message);
   }
 
   fireExceptionCaught(error: Error): void {
-    this.#front.fireExceptionCaught(error);
+    this.#edge.fireExceptionCaught(error);
   }
 
   fireUserEventTriggered(event: unknown): void {
-    this.#front.fireUserEventTriggered(event);
+    this.#edge.fireUserEventTriggered(event);
   }
 
   fireWritabilityChanged(): void {
-    this.#front.fireWritabilityChanged();
+    this.#edge.fireWritabilityChanged();
   }
 
   /** Where the first reader wants the next bytes. */
   readTarget(): Uint8Array | null {
-    return this.#front.next.channelRead?.handler.readTarget?.() ?? null;
+    return this.#edge.following(READ).handler.readTarget?.() ?? null;
   }
 
   /** Sends a message through every outbound handler, beginning at the back. */
   write(message: unknown, done: WriteDone): void {
-    const writer = this.#contexts.findLast((context) => context.handler.write !== undefined);
-    (writer ?? this.#front).invokeWrite(message, done);
+    this.#edge.write(message, done);
   }
 
-  #insert(index: number, name: string, handler: ChannelHandler): this {
+  #insertAfter(place: Context, name: string, handler: ChannelHandler): this {
     this.#refuseKnown(name);
-    const context = new Context(name, handler, this.#channel, this.#ends);
-    this.#contexts.splice(index, 0, context);
-    this.#link();
+    const context = new Context(name, handler, this);
+    context.linkAfter(place);
     handler.handlerAdded?.(context);
     return this;
   }
 
-  /** Works out, for every context and event, who is next. A removed context keeps its old links. */
-  #link(): void {
-    const next: NextByEvent = emptyNext();
-    for (const context of [...this.#contexts.toReversed(), this.#front]) {
-      context.next = { ...next };
-      for (const event of INBOUND_EVENTS) {
-        if (context.handler[event] !== undefined) next[event] = context;
-      }
+  #find(name: string): Context | null {
+    for (let at = this.#edge.next; at !== this.#edge; at = at.next) {
+      if (at.name === name) return at;
     }
-    let writer = this.#front;
-    for (const context of this.#contexts) {
-      context.nextWriter = writer;
-      if (context.handler.write !== undefined) writer = context;
-    }
+    return null;
   }
 
-  #indexOf(name: string): number {
-    const index = this.#contexts.findIndex((context) => context.name === name);
-    if (index < 0) throw unknownHandler(name);
-    return index;
+  #existing(name: string): Context {
+    const context = this.#find(name);
+    if (context !== null) return context;
+    throw new TransportError("OPTION_INVALID", `the pipeline has no handler named ${name}`);
   }
 
   #refuseKnown(name: string): void {
-    if (this.get(name) !== null) {
+    if (this.#find(name) !== null) {
       throw new TransportError("OPTION_INVALID", `the pipeline has a handler named ${name}`);
     }
   }
 }
 
-type NextByEvent = Record<InboundEvent, Context | null>;
-
-function emptyNext(): NextByEvent {
-  return {
-    channelActive: null,
-    channelInactive: null,
-    channelRead: null,
-    exceptionCaught: null,
-    userEventTriggered: null,
-    writabilityChanged: null,
-  };
-}
-
-function unknownHandler(name: string): TransportError {
-  return new TransportError("OPTION_INVALID", `the pipeline has no handler named ${name}`);
-}
-
 class Context implements HandlerContext {
   readonly name: string;
   readonly handler: ChannelHandler;
-  readonly channel: Channel;
-  readonly #ends: PipelineEnds;
-  next: NextByEvent = emptyNext();
-  /** Null at the front, where writes leave the pipeline. */
-  nextWriter: Context | null = null;
+  readonly pipeline: Pipeline;
+  /** One bit for each event that the handler implements. */
+  readonly #events: number;
+  next: Context = this;
+  previous: Context = this;
 
-  constructor(name: string, handler: ChannelHandler, channel: Channel, ends: PipelineEnds) {
+  constructor(name: string, handler: ChannelHandler, pipeline: Pipeline) {
     this.name = name;
     this.handler = handler;
-    this.channel = channel;
-    this.#ends = ends;
+    this.pipeline = pipeline;
+    this.#events = eventsOf(handler);
+  }
+
+  get channel(): Channel {
+    return this.pipeline.channel;
+  }
+
+  linkAfter(place: Context): void {
+    this.previous = place;
+    this.next = place.next;
+    place.next.previous = this;
+    place.next = this;
+  }
+
+  /** Keeps its own links, so that what its handler still passes on finds its way. */
+  unlink(): void {
+    this.previous.next = this.next;
+    this.next.previous = this.previous;
+  }
+
+  /** The next context towards the back that has the event. The edge has all. */
+  following(event: number): Context {
+    let at = this.next;
+    while ((at.#events & event) === 0) at = at.next;
+    return at;
   }
 
   fireChannelActive(): void {
-    const { channelActive } = this.next;
-    channelActive?.handler.channelActive?.(channelActive);
+    const next = this.following(ACTIVE);
+    next.handler.channelActive?.(next);
   }
 
   fireChannelInactive(): void {
-    const { channelInactive } = this.next;
-    channelInactive?.handler.channelInactive?.(channelInactive);
+    const next = this.following(INACTIVE);
+    next.handler.channelInactive?.(next);
   }
 
   fireChannelRead(message: unknown): void {
-    const { channelRead } = this.next;
-    channelRead?.handler.channelRead?.(channelRead, message);
+    const next = this.following(READ);
+    next.handler.channelRead?.(next, message);
   }
 
   fireExceptionCaught(error: Error): void {
-    const { exceptionCaught } = this.next;
-    if (exceptionCaught === null) this.#ends.unhandledException(error);
-    else exceptionCaught.handler.exceptionCaught?.(exceptionCaught, error);
+    const next = this.following(EXCEPTION);
+    next.handler.exceptionCaught?.(next, error);
   }
 
   fireUserEventTriggered(event: unknown): void {
-    const { userEventTriggered } = this.next;
-    userEventTriggered?.handler.userEventTriggered?.(userEventTriggered, event);
+    const next = this.following(USER_EVENT);
+    next.handler.userEventTriggered?.(next, event);
   }
 
   fireWritabilityChanged(): void {
-    const { writabilityChanged } = this.next;
-    writabilityChanged?.handler.writabilityChanged?.(writabilityChanged);
+    const next = this.following(WRITABILITY);
+    next.handler.writabilityChanged?.(next);
   }
 
   write(message: unknown, done: WriteDone): void {
-    (this.nextWriter ?? this).invokeWrite(message, done);
+    let at = this.previous;
+    while ((at.#events & WRITE) === 0) at = at.previous;
+    at.handler.write?.(at, message, done);
   }
+}
 
-  invokeWrite(message: unknown, done: WriteDone): void {
-    if (this.handler.write !== undefined) this.handler.write(this, message, done);
-    else this.#ends.writeBytes(message as readonly Uint8Array[], done);
-  }
+/** Takes what passed every handler; the same for all pipelines. */
+const EDGE: ChannelHandler = {
+  channelActive: () => {},
+  channelInactive: () => {},
+  channelRead: () => {},
+  exceptionCaught: (context, error) => endsOf(context).unhandledException(error),
+  userEventTriggered: () => {},
+  writabilityChanged: () => {},
+  write: (context, message, done) =>
+    endsOf(context).writeBytes(message as readonly Uint8Array[], done),
+};
+
+function endsOf(context: HandlerContext): PipelineEnds {
+  return (context as Context).pipeline.ends;
+}
+
+function eventsOf(handler: ChannelHandler): number {
+  return (
+    (handler.channelActive === undefined ? 0 : ACTIVE) |
+    (handler.channelInactive === undefined ? 0 : INACTIVE) |
+    (handler.channelRead === undefined ? 0 : READ) |
+    (handler.exceptionCaught === undefined ? 0 : EXCEPTION) |
+    (handler.userEventTriggered === undefined ? 0 : USER_EVENT) |
+    (handler.writabilityChanged === undefined ? 0 : WRITABILITY) |
+    (handler.write === undefined ? 0 : WRITE)
+  );
 }

@@ -34,8 +34,9 @@ export class TransportResponseHandler {
   readonly #channel: Channel;
   readonly #frameDecoder: FrameDecoder;
   readonly #logger: Logger;
-  readonly #rpcs = new Map<Int64, PendingRpc>();
-  readonly #chunks = new Map<Int64, Map<number, ChunkReceivedCallback>>();
+  // Made with the first request: an accepted connection rarely makes one, and a map takes 170 bytes.
+  #rpcs: Map<Int64, PendingRpc> | null = null;
+  #chunks: Map<Int64, Map<number, ChunkReceivedCallback>> | null = null;
   #streams: PendingStream[] = [];
   #chunkCount = 0;
   #isReceivingStream = false;
@@ -51,7 +52,7 @@ export class TransportResponseHandler {
   /** Requests that wait for an answer, a stream being received included. */
   get outstanding(): number {
     const streams = this.#streams.length + (this.#isReceivingStream ? 1 : 0);
-    return this.#rpcs.size + this.#chunkCount + streams;
+    return (this.#rpcs?.size ?? 0) + this.#chunkCount + streams;
   }
 
   /** When the last request was made, on the monotonic clock. */
@@ -65,23 +66,28 @@ export class TransportResponseHandler {
   }
 
   addRpc(requestId: Int64, callback: RpcResponseCallback): void {
-    this.touch();
-    this.#rpcs.set(requestId, { kind: "rpc", callback });
+    this.#addPending(requestId, { kind: "rpc", callback });
   }
 
   addMergedBlockMeta(requestId: Int64, callback: MergedBlockMetaCallback): void {
+    this.#addPending(requestId, { kind: "meta", callback });
+  }
+
+  #addPending(requestId: Int64, pending: PendingRpc): void {
     this.touch();
-    this.#rpcs.set(requestId, { kind: "meta", callback });
+    this.#rpcs ??= new Map();
+    this.#rpcs.set(requestId, pending);
   }
 
   /** True when the request was still waiting. A late answer is dropped. */
   removeRpc(requestId: Int64): boolean {
-    return this.#rpcs.delete(requestId);
+    return this.#rpcs?.delete(requestId) ?? false;
   }
 
   /** False when the same chunk is already being asked for: the wire cannot tell the two apart. */
   addChunk(streamId: Int64, chunkIndex: number, callback: ChunkReceivedCallback): boolean {
     this.touch();
+    this.#chunks ??= new Map();
     const ofStream = this.#chunks.get(streamId);
     if (ofStream?.has(chunkIndex)) return false;
     if (ofStream === undefined) this.#chunks.set(streamId, new Map([[chunkIndex, callback]]));
@@ -92,11 +98,11 @@ export class TransportResponseHandler {
 
   /** The callback that was waiting, or null. */
   removeChunk(streamId: Int64, chunkIndex: number): ChunkReceivedCallback | null {
-    const ofStream = this.#chunks.get(streamId);
+    const ofStream = this.#chunks?.get(streamId);
     const callback = ofStream?.get(chunkIndex);
     if (ofStream === undefined || callback === undefined) return null;
     ofStream.delete(chunkIndex);
-    if (ofStream.size === 0) this.#chunks.delete(streamId);
+    if (ofStream.size === 0) this.#chunks?.delete(streamId);
     this.#chunkCount -= 1;
     return callback;
   }
@@ -143,44 +149,44 @@ export class TransportResponseHandler {
           `${this.#channel.remoteAddress} failed: ${error.message}`,
       );
     }
-    const chunks = [...this.#chunks.values()];
-    const rpcs = [...this.#rpcs.values()];
+    const chunks = this.#chunks;
+    const rpcs = this.#rpcs;
     const streams = this.#streams;
-    this.#chunks.clear();
+    this.#chunks = null;
     this.#chunkCount = 0;
-    this.#rpcs.clear();
+    this.#rpcs = null;
     this.#streams = [];
-    for (const ofStream of chunks) {
+    for (const ofStream of chunks?.values() ?? []) {
       for (const [index, callback] of ofStream)
         this.#isolate(() => callback.onFailure(index, error));
     }
-    for (const { callback } of rpcs) this.#isolate(() => callback.onFailure(error));
+    for (const { callback } of rpcs?.values() ?? []) this.#isolate(() => callback.onFailure(error));
     for (const stream of streams) {
       this.#isolate(() => stream.callback.onFailure(stream.streamId, error));
     }
   }
 
   #succeedRpc(requestId: Int64, body: BytesManagedBuffer): void {
-    const pending = this.#rpcs.get(requestId);
+    const pending = this.#rpcs?.get(requestId);
     if (pending === undefined) return this.#dropUnknown("RPC", requestId);
     if (pending.kind === "meta") return this.#failRpc(requestId, wrongKind("RpcResponse"));
-    this.#rpcs.delete(requestId);
+    this.#rpcs?.delete(requestId);
     pending.callback.onSuccess(body);
   }
 
   #succeedMeta(requestId: Int64, numChunks: number, body: BytesManagedBuffer): void {
-    const pending = this.#rpcs.get(requestId);
+    const pending = this.#rpcs?.get(requestId);
     if (pending === undefined) return this.#dropUnknown("merged block meta", requestId);
     if (pending.kind === "rpc")
       return this.#failRpc(requestId, wrongKind("MergedBlockMetaSuccess"));
-    this.#rpcs.delete(requestId);
+    this.#rpcs?.delete(requestId);
     pending.callback.onSuccess(numChunks, body);
   }
 
   #failRpc(requestId: Int64, error: TransportError): void {
-    const pending = this.#rpcs.get(requestId);
+    const pending = this.#rpcs?.get(requestId);
     if (pending === undefined) return this.#dropUnknown("RPC", requestId);
-    this.#rpcs.delete(requestId);
+    this.#rpcs?.delete(requestId);
     pending.callback.onFailure(error);
   }
 

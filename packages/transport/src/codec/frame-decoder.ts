@@ -60,7 +60,8 @@ type DecoderState = "open" | "failed";
 /** Inbound handler: bytes in (borrowed), InboundFrame out. */
 export class FrameDecoder implements ChannelHandler {
   readonly #contentBytesMax: number;
-  readonly #header: Buffer = Buffer.alloc(LENGTH_FIELD_BYTES);
+  /** Made when a length field comes in two reads; most connections never see that. */
+  #header: Buffer | null = null;
   #headerBytes = 0;
   /** Content bytes still to come; -1 while the length is not known. */
   #missingBytes = -1;
@@ -136,20 +137,25 @@ export class FrameDecoder implements ChannelHandler {
   }
 
   #takeHeader(context: HandlerContext, chunk: Buffer, offset: number): number {
+    if (this.#headerBytes === 0 && chunk.length - offset >= LENGTH_FIELD_BYTES) {
+      this.#beginContent(context, chunk, offset);
+      return LENGTH_FIELD_BYTES;
+    }
+    this.#header ??= Buffer.alloc(LENGTH_FIELD_BYTES);
     const wanted = LENGTH_FIELD_BYTES - this.#headerBytes;
     const taken = chunk.copy(this.#header, this.#headerBytes, offset, offset + wanted);
     this.#headerBytes += taken;
-    if (this.#headerBytes === LENGTH_FIELD_BYTES) this.#beginContent(context, chunk, offset);
+    if (this.#headerBytes === LENGTH_FIELD_BYTES) this.#beginContent(context, this.#header, 0);
     return taken;
   }
 
   /** Judges the length as soon as it is known, before one content byte is held. */
-  #beginContent(context: HandlerContext, chunk: Buffer, offset: number): void {
+  #beginContent(context: HandlerContext, bytes: Buffer, offset: number): void {
     // A valid length fits into the low word, so no bigint is needed to accept one.
-    const highWord = this.#header.readInt32BE(0);
-    const contentBytes = this.#header.readUInt32BE(4) - LENGTH_FIELD_BYTES;
+    const highWord = bytes.readInt32BE(offset);
+    const contentBytes = bytes.readUInt32BE(offset + 4) - LENGTH_FIELD_BYTES;
     if (highWord !== 0 || contentBytes <= 0 || contentBytes > this.#contentBytesMax) {
-      this.#fail(context, this.#refuse(chunk.subarray(offset)));
+      this.#fail(context, this.#refuse(bytes.subarray(offset)));
       return;
     }
     this.#headerBytes = 0;
@@ -239,14 +245,13 @@ export class FrameDecoder implements ChannelHandler {
     interceptor?.exceptionCaught(error);
   }
 
-  #refuse(rest: Buffer): TransportError {
-    const declared = this.#header.readBigInt64BE(0) - BigInt(LENGTH_FIELD_BYTES);
+  #refuse(firstBytes: Buffer): TransportError {
+    const declared = firstBytes.readBigInt64BE(0) - BigInt(LENGTH_FIELD_BYTES);
     const contentBytes = BigInt.asIntN(64, declared);
     const text =
       contentBytes <= 0n
         ? `Frame length should be positive: ${contentBytes}`
         : `Too large frame: ${contentBytes}`;
-    const firstBytes = rest.length >= LENGTH_FIELD_BYTES ? rest : this.#header;
     const foreign = this.#isFirstFrame ? identifyForeignProtocol(firstBytes) : null;
     if (foreign === null) return new TransportError("FRAME_LENGTH_INVALID", text, ILLEGAL_ARGUMENT);
     const culprit = `${text}: the peer sent ${foreign}`;

@@ -8,11 +8,8 @@ import type { TransportRequestHandler } from "../server/transport-request-handle
 import { TransportError } from "../transport-error.ts";
 import type { TransportMetrics } from "./transport-metrics.ts";
 
-/** What {@link TransportChannelHandler} takes. */
-export interface TransportChannelHandlerOptions {
-  readonly client: TransportClient;
-  readonly requests: TransportRequestHandler;
-  readonly responses: TransportResponseHandler;
+/** What holds for all connections of a context. */
+export interface ConnectionRules {
   /** A request counts as overdue after this time without a newer one. */
   readonly requestTimeoutMs: number;
   /** Also close connections on which nothing is outstanding. */
@@ -25,6 +22,16 @@ export interface TransportChannelHandlerOptions {
   readonly shouldReport: (remoteHost: string) => boolean;
 }
 
+/** What {@link TransportChannelHandler} takes. */
+export interface TransportChannelHandlerOptions {
+  readonly client: TransportClient;
+  readonly requests: TransportRequestHandler;
+  readonly responses: TransportResponseHandler;
+  readonly rules: ConnectionRules;
+  /** Told once, when the connection is gone. */
+  readonly onClosed: ((handler: TransportChannelHandler) => void) | null;
+}
+
 /**
  * The last handler of every pipeline: sends requests and answers to their side of the connection,
  * applies the idle rule, and ends the connection on any error.
@@ -33,17 +40,19 @@ export class TransportChannelHandler implements ChannelHandler {
   readonly client: TransportClient;
   readonly requests: TransportRequestHandler;
   readonly responses: TransportResponseHandler;
-  readonly #options: TransportChannelHandlerOptions;
+  readonly #rules: ConnectionRules;
+  readonly #onClosed: TransportChannelHandlerOptions["onClosed"];
 
   constructor(options: TransportChannelHandlerOptions) {
     this.client = options.client;
     this.requests = options.requests;
     this.responses = options.responses;
-    this.#options = options;
+    this.#rules = options.rules;
+    this.#onClosed = options.onClosed;
   }
 
   channelActive(): void {
-    this.#options.metrics.channelRegistered();
+    this.#rules.metrics.channelRegistered();
     this.requests.rpcHandler.channelActive(this.client);
   }
 
@@ -58,7 +67,7 @@ export class TransportChannelHandler implements ChannelHandler {
       context.fireUserEventTriggered(event);
       return;
     }
-    const { requestTimeoutMs, closeIdleConnections } = this.#options;
+    const { requestTimeoutMs, closeIdleConnections } = this.#rules;
     const { clock } = context.channel;
     const isOverdue = clock.nowMs() - this.responses.lastRequestMs >= requestTimeoutMs;
     if (!isOverdue) return;
@@ -68,7 +77,7 @@ export class TransportChannelHandler implements ChannelHandler {
   }
 
   exceptionCaught(context: HandlerContext, error: Error): void {
-    const { metrics, logger, shouldReport } = this.#options;
+    const { metrics, logger, shouldReport } = this.#rules;
     metrics.exceptionCaught();
     if (shouldReport(context.channel.remoteHost)) {
       logger.warn(`closing the connection with ${this.client.remoteAddress}: ${error.message}`);
@@ -80,7 +89,8 @@ export class TransportChannelHandler implements ChannelHandler {
   }
 
   channelInactive(context: HandlerContext): void {
-    this.#options.metrics.channelUnregistered();
+    this.#onClosed?.(this);
+    this.#rules.metrics.channelUnregistered();
     this.requests.close();
     const { closeReason } = context.channel;
     const text = `Connection from ${this.client.remoteAddress} closed`;
@@ -92,7 +102,7 @@ export class TransportChannelHandler implements ChannelHandler {
   }
 
   #giveUp(): void {
-    const { requestTimeoutMs, timeoutKey, logger } = this.#options;
+    const { requestTimeoutMs, timeoutKey, logger } = this.#rules;
     const text =
       `Connection to ${this.client.remoteAddress} has been quiet for ${requestTimeoutMs} ms while ` +
       `${this.responses.outstanding} requests are outstanding; assuming it is dead. ` +

@@ -17,10 +17,10 @@ import type { RpcHandler } from "../handler/rpc-handler.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { nodePlatform } from "../platform/node-platform.ts";
 import type { Platform, Socket } from "../platform/platform.ts";
-import { TransportRequestHandler } from "../server/transport-request-handler.ts";
+import { type RequestRules, TransportRequestHandler } from "../server/transport-request-handler.ts";
 import { TransportServer } from "../server/transport-server.ts";
 import type { ClientBootstrap, ServerBootstrap } from "./bootstrap.ts";
-import { TransportChannelHandler } from "./transport-channel-handler.ts";
+import { type ConnectionRules, TransportChannelHandler } from "./transport-channel-handler.ts";
 import { TransportMetrics } from "./transport-metrics.ts";
 
 /** What {@link TransportContext} takes. */
@@ -59,9 +59,13 @@ export class TransportContext {
   readonly platform: Platform;
   readonly logger: Logger;
   readonly metrics: TransportMetrics;
-  readonly #closeIdleConnections: boolean;
   readonly #frameContentBytesMax: number | undefined;
-  readonly #reports: OncePerPeer;
+  // What is the same for every connection, made once.
+  readonly #encoder = new MessageEncoder();
+  readonly #decoder = new MessageDecoder();
+  readonly #idleStateHandler: IdleStateHandler;
+  readonly #connectionRules: ConnectionRules;
+  readonly #requestRules: RequestRules;
 
   constructor(options: TransportContextOptions) {
     this.conf = options.conf;
@@ -69,9 +73,13 @@ export class TransportContext {
     this.platform = options.platform ?? nodePlatform();
     this.logger = options.logger ?? silentLogger;
     this.metrics = new TransportMetrics(options.conf.module);
-    this.#closeIdleConnections = options.closeIdleConnections ?? false;
     this.#frameContentBytesMax = options.frameContentBytesMax;
-    this.#reports = new OncePerPeer(this.platform.clock);
+    this.#idleStateHandler = new IdleStateHandler(this.conf.connectionTimeoutMs);
+    this.#connectionRules = this.#rulesOfConnections(options.closeIdleConnections ?? false);
+    this.#requestRules = {
+      maxChunksBeingTransferred: this.conf.maxChunksBeingTransferred,
+      logger: this.logger,
+    };
   }
 
   /** Listens. @throws TransportError BIND_FAILED (rejects). */
@@ -100,53 +108,50 @@ export class TransportContext {
       (handler, bootstrap) => bootstrap.doBootstrap(channel, handler),
       this.rpcHandler,
     );
-    const handler = this.#initializePipeline(channel, rpcHandler);
+    const handler = this.#initializePipeline(channel, rpcHandler, options.onClosed ?? null);
     channel.start();
     return handler;
   }
 
-  #initializePipeline(channel: Channel, rpcHandler: RpcHandler): TransportChannelHandler {
-    const timeoutMs = this.conf.connectionTimeoutMs;
+  #initializePipeline(
+    channel: Channel,
+    rpcHandler: RpcHandler,
+    onClosed: ((handler: TransportChannelHandler) => void) | null,
+  ): TransportChannelHandler {
     const frameDecoder = new FrameDecoder({ frameContentBytesMax: this.#frameContentBytesMax });
-    const handler = this.#createChannelHandler(channel, rpcHandler, frameDecoder);
+    const responses = new TransportResponseHandler(channel, frameDecoder, this.logger);
+    const firstRequestId = this.platform.random.below(FIRST_REQUEST_ID_BOUND);
+    const client = new TransportClient(channel, responses, firstRequestId);
+    const rules = this.#requestRules;
+    const requests = new TransportRequestHandler({ client, rpcHandler, frameDecoder, rules });
+    const handler = new TransportChannelHandler({
+      client,
+      requests,
+      responses,
+      rules: this.#connectionRules,
+      onClosed,
+    });
     channel.pipeline
       .addLast("chunkedWriter", new ChunkedWriter())
-      .addLast("encoder", new MessageEncoder())
+      .addLast("encoder", this.#encoder)
       .addLast("frameDecoder", frameDecoder)
-      .addLast("decoder", new MessageDecoder())
-      .addLast("idleStateHandler", new IdleStateHandler(timeoutMs))
+      .addLast("decoder", this.#decoder)
+      .addLast("idleStateHandler", this.#idleStateHandler)
       .addLast("handler", handler);
     return handler;
   }
 
-  #createChannelHandler(
-    channel: Channel,
-    rpcHandler: RpcHandler,
-    frameDecoder: FrameDecoder,
-  ): TransportChannelHandler {
+  #rulesOfConnections(closeIdleConnections: boolean): ConnectionRules {
     const { conf, logger, metrics } = this;
-    const responses = new TransportResponseHandler(channel, frameDecoder, logger);
-    const firstRequestId = this.platform.random.below(FIRST_REQUEST_ID_BOUND);
-    const client = new TransportClient(channel, responses, firstRequestId);
-    const requests = new TransportRequestHandler({
-      channel,
-      client,
-      rpcHandler,
-      frameDecoder,
-      maxChunksBeingTransferred: conf.maxChunksBeingTransferred,
-      logger,
-    });
-    return new TransportChannelHandler({
-      client,
-      requests,
-      responses,
+    const reports = new OncePerPeer(this.platform.clock);
+    return {
       requestTimeoutMs: conf.connectionTimeoutMs,
-      closeIdleConnections: this.#closeIdleConnections,
+      closeIdleConnections,
       timeoutKey: `spark.${conf.module}.io.connectionTimeout`,
       logger,
       metrics,
-      shouldReport: (remoteHost) => this.#reports.shouldReport(remoteHost),
-    });
+      shouldReport: (remoteHost) => reports.shouldReport(remoteHost),
+    };
   }
 }
 
@@ -156,4 +161,6 @@ export interface InitializeOptions {
   /** The host name that was asked for. */
   readonly remoteName?: string | undefined;
   readonly serverBootstraps?: readonly ServerBootstrap[] | undefined;
+  /** Told once, when the connection is gone. */
+  readonly onClosed?: ((handler: TransportChannelHandler) => void) | undefined;
 }

@@ -9,7 +9,7 @@ import type net from "node:net";
 import { invariant } from "../invariant.ts";
 import { connectionLost, writeFailed } from "./node-error.ts";
 import type { Socket, SocketAddress, SocketEvents } from "./platform.ts";
-import type { SocketReader } from "./socket-reader.ts";
+import type { ReadOwner, SocketReader } from "./socket-reader.ts";
 import { TurnAllowance } from "./turn-allowance.ts";
 
 /** Bounds how long `onWritten` and `pendingBytes` can lag behind what the system has taken. */
@@ -24,9 +24,8 @@ interface PendingWrite {
 type State = "open" | "ending" | "destroyed" | "closed";
 
 /** See the file comment. Thrown errors of the owner's callbacks end this connection only. */
-export class NodeSocket implements Socket {
+export class NodeSocket implements Socket, ReadOwner {
   readonly remoteAddress: SocketAddress;
-  readonly localAddress: SocketAddress;
   readonly #socket: net.Socket;
   readonly #reader: SocketReader | null;
   #events: SocketEvents | null = null;
@@ -47,29 +46,25 @@ export class NodeSocket implements Socket {
    * socket was made with; null when it has "data" events.
    */
   static adopt(socket: net.Socket, reader: SocketReader | null): NodeSocket | null {
-    const { remoteAddress, remotePort, localAddress, localPort } = socket;
+    const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined || remotePort === undefined) return null;
-    if (localAddress === undefined || localPort === undefined) return null;
-    const remote = { host: plainHost(remoteAddress), port: remotePort };
-    const local = { host: plainHost(localAddress), port: localPort };
-    return new NodeSocket(socket, reader, remote, local);
+    return new NodeSocket(socket, reader, { host: plainHost(remoteAddress), port: remotePort });
   }
 
-  private constructor(
-    socket: net.Socket,
-    reader: SocketReader | null,
-    remote: SocketAddress,
-    local: SocketAddress,
-  ) {
+  private constructor(socket: net.Socket, reader: SocketReader | null, remote: SocketAddress) {
     this.#socket = socket;
     this.#reader = reader;
     this.remoteAddress = remote;
-    this.localAddress = local;
     socket.on("error", (error) => {
       this.#lostBy ??= connectionLost(error);
     });
     socket.on("end", () => this.guard(() => this.#events?.onEnd()));
     socket.on("close", () => this.#onClose());
+  }
+
+  get localAddress(): SocketAddress {
+    const { localAddress = "", localPort = 0 } = this.#socket;
+    return { host: plainHost(localAddress), port: localPort };
   }
 
   get pendingBytes(): number {
@@ -81,13 +76,25 @@ export class NodeSocket implements Socket {
     this.#events = events;
     if (this.#state === "closed") queueMicrotask(() => events.onClose(this.#lostBy));
     else if (this.#reader === null) {
-      this.#socket.on("data", (bytes: Buffer) => this.#onData(bytes));
+      this.#socket.on("data", (bytes: Buffer) => this.onBytes(bytes));
     } else {
-      this.#reader.owner = {
-        readTarget: () => (this.#isDiscarding ? null : (events.readTarget?.() ?? null)),
-        onBytes: (bytes) => this.#onData(bytes),
-      };
+      this.#reader.owner = this;
       this.#socket.resume();
+    }
+  }
+
+  /** For the reader. */
+  readTarget(): Uint8Array | null {
+    return this.#isDiscarding ? null : (this.#events?.readTarget?.() ?? null);
+  }
+
+  /** For the reader. */
+  onBytes(bytes: Uint8Array): void {
+    if (this.#isDiscarding) return;
+    try {
+      this.#events?.onData(bytes);
+    } catch (error) {
+      this.#fail(error);
     }
   }
 
@@ -132,13 +139,13 @@ export class NodeSocket implements Socket {
     try {
       work();
     } catch (error) {
-      this.#lostBy ??= error instanceof Error ? error : new Error(String(error));
-      this.destroy();
+      this.#fail(error);
     }
   }
 
-  #onData(bytes: Uint8Array): void {
-    if (!this.#isDiscarding) this.guard(() => this.#events?.onData(bytes));
+  #fail(error: unknown): void {
+    this.#lostBy ??= error instanceof Error ? error : new Error(String(error));
+    this.destroy();
   }
 
   /** Reads on, only to see the peer's end: closing with unread bytes would reset the connection. */
@@ -150,16 +157,13 @@ export class NodeSocket implements Socket {
   #scheduleFlush(): void {
     if (this.#isFlushScheduled || this.#batch.length > 0) return;
     this.#isFlushScheduled = true;
-    if (this.#allowance.isSpent) setImmediate(this.#flushScheduled);
-    else process.nextTick(this.#flushScheduled);
+    if (this.#allowance.isSpent) setImmediate(flush, this);
+    else process.nextTick(flush, this);
   }
 
-  readonly #flushScheduled = (): void => {
+  /** For the function below. */
+  flush(): void {
     this.#isFlushScheduled = false;
-    this.#flush();
-  };
-
-  #flush(): void {
     if (this.#state === "destroyed" || this.#state === "closed") return;
     if (this.#batch.length > 0 || this.#waiting.length === 0) return;
     this.#batch = this.#takeBatch();
@@ -219,6 +223,11 @@ export class NodeSocket implements Socket {
     for (const { onWritten } of lost) this.guard(() => onWritten(writeFailed(this.#lostBy)));
     this.guard(() => this.#events?.onClose(this.#lostBy));
   }
+}
+
+/** Not a closure, so that idle connections hold none. */
+function flush(socket: NodeSocket): void {
+  socket.flush();
 }
 
 /** IPv4 as a dual-stack socket writes it loses its IPv6 prefix. */

@@ -100,9 +100,11 @@ export interface SocketEvents {
   onClose(error: Error | null): void;
 }
 
-/** One TCP connection. Its addresses stay readable when it is closed. */
+/** One TCP connection. */
 export interface Socket {
+  /** Stays readable when the connection is closed. */
   readonly remoteAddress: SocketAddress;
+  /** Of an open connection. */
   readonly localAddress: SocketAddress;
   /** Must be called in the turn in which the socket was handed over. Bytes flow from then on. */
   start(events: SocketEvents): void;

@@ -22,17 +22,20 @@ export interface ReadOwner {
   onBytes(bytes: Uint8Array): void;
 }
 
-/** The `onread` option of one socket. */
+/** Where one socket reads to. */
 export class SocketReader {
   owner: ReadOwner | null = null;
 
-  readonly onread: net.OnReadOpts = {
-    buffer: () => this.#nextBuffer(),
-    callback: (count, buffer) => {
-      this.owner?.onBytes(buffer.subarray(0, count));
-      return true;
-    },
-  };
+  /** The option for the socket, which keeps its functions. */
+  get onread(): net.OnReadOpts {
+    return {
+      buffer: () => this.#nextBuffer(),
+      callback: (count, buffer) => {
+        this.owner?.onBytes(buffer.subarray(0, count));
+        return true;
+      },
+    };
+  }
 
   #nextBuffer(): Uint8Array {
     const target = this.owner?.readTarget() ?? null;

@@ -9,10 +9,10 @@ interface Waiting {
   result: { readonly body: ManagedBuffer | null; readonly error: Error | null } | null;
 }
 
-/** Told when so many lookups wait that no more should be begun, and when there is room again. */
-export interface LookupPressure {
-  onFull(): void;
-  onRoom(): void;
+/** Where requests come from: held up while so many lookups wait that no more should be begun. */
+export interface LookupSource {
+  pauseReading(): void;
+  resumeReading(): void;
 }
 
 /** Requests of one connection that may wait for the disk; its peer is not read beyond that. */
@@ -21,13 +21,13 @@ const LOOKUPS_WAITING_LOW: number = LOOKUPS_WAITING_MAX / 4;
 
 /** Gives the results of lookups in the order in which these began, whichever is ready first. */
 export class OrderedLookups {
-  readonly #pressure: LookupPressure;
+  readonly #source: LookupSource;
   #waiting: Waiting[] = [];
   #isFull = false;
   #isClosed = false;
 
-  constructor(pressure: LookupPressure) {
-    this.#pressure = pressure;
+  constructor(source: LookupSource) {
+    this.#source = source;
   }
 
   /** Starts a lookup. `done` runs in this turn when the body is there and nothing waits before it. */
@@ -68,7 +68,7 @@ export class OrderedLookups {
     this.#waiting.push(waiting);
     if (this.#isFull || this.#waiting.length < LOOKUPS_WAITING_MAX) return;
     this.#isFull = true;
-    this.#pressure.onFull();
+    this.#source.pauseReading();
   }
 
   #ready(waiting: Waiting, body: ManagedBuffer | null, error: Error | null): void {
@@ -85,6 +85,6 @@ export class OrderedLookups {
     }
     if (!this.#isFull || this.#waiting.length > LOOKUPS_WAITING_LOW) return;
     this.#isFull = false;
-    this.#pressure.onRoom();
+    this.#source.resumeReading();
   }
 }

@@ -28,36 +28,41 @@ import { failureText, responseBodyOf } from "./failure-text.ts";
 import { OrderedLookups } from "./ordered-lookups.ts";
 import { UploadReceiver } from "./upload-receiver.ts";
 
-/** What {@link TransportRequestHandler} takes. */
-export interface TransportRequestHandlerOptions {
-  readonly channel: Channel;
-  readonly client: TransportClient;
-  readonly rpcHandler: RpcHandler;
-  readonly frameDecoder: FrameDecoder;
+/** What holds for the requests of all connections of a context. */
+export interface RequestRules {
   /** Connections are closed instead of served while this many chunks are being sent. */
   readonly maxChunksBeingTransferred: number;
   readonly logger: Logger;
 }
 
+/** What {@link TransportRequestHandler} takes. */
+export interface TransportRequestHandlerOptions {
+  readonly client: TransportClient;
+  readonly rpcHandler: RpcHandler;
+  readonly frameDecoder: FrameDecoder;
+  readonly rules: RequestRules;
+}
+
 /** See the file comment. */
 export class TransportRequestHandler {
   readonly rpcHandler: RpcHandler;
-  readonly #options: TransportRequestHandlerOptions;
-  readonly #channel: Channel;
+  readonly #rules: RequestRules;
   readonly #client: TransportClient;
+  readonly #frameDecoder: FrameDecoder;
   readonly #lookups: OrderedLookups;
   #inProgress = 0;
   #onIdle: (() => void) | null = null;
 
   constructor(options: TransportRequestHandlerOptions) {
-    this.#options = options;
+    this.#rules = options.rules;
     this.rpcHandler = options.rpcHandler;
-    this.#channel = options.channel;
     this.#client = options.client;
-    this.#lookups = new OrderedLookups({
-      onFull: () => options.channel.pauseReading(),
-      onRoom: () => options.channel.resumeReading(),
-    });
+    this.#frameDecoder = options.frameDecoder;
+    this.#lookups = new OrderedLookups(this.#channel);
+  }
+
+  get #channel(): Channel {
+    return this.#client.channel;
   }
 
   /** Requests taken in whose answer is not written yet. */
@@ -94,7 +99,7 @@ export class TransportRequestHandler {
     try {
       this.rpcHandler.streamManager.connectionTerminated(this.#channel);
     } catch (error) {
-      this.#options.logger.error(`releasing the streams of a connection: ${String(error)}`);
+      this.#rules.logger.error(`releasing the streams of a connection: ${String(error)}`);
     }
     this.rpcHandler.channelInactive(this.#client);
   }
@@ -113,7 +118,7 @@ export class TransportRequestHandler {
       this.rpcHandler.receiveOneWay(this.#client, message.body as Uint8Array);
     } catch (error) {
       const peer = this.#channel.remoteAddress;
-      this.#options.logger.error(`one-way message from ${peer}: ${String(error)}`);
+      this.#rules.logger.error(`one-way message from ${peer}: ${String(error)}`);
     }
   }
 
@@ -183,9 +188,7 @@ export class TransportRequestHandler {
       upload.onComplete();
       return;
     }
-    this.#options.frameDecoder.setInterceptor(
-      new RawStreamInterceptor(receiver.id, byteCount, upload),
-    );
+    this.#frameDecoder.setInterceptor(new RawStreamInterceptor(receiver.id, byteCount, upload));
   }
 
   #receiveMergedBlockMeta(message: MergedBlockMetaRequest): void {
@@ -205,7 +208,7 @@ export class TransportRequestHandler {
 
   /** Overload is answered by closing: Spark retries broken connections, never failure messages. */
   #refusesForLoad(): boolean {
-    const { maxChunksBeingTransferred, logger } = this.#options;
+    const { maxChunksBeingTransferred, logger } = this.#rules;
     const count = this.rpcHandler.streamManager.chunksBeingTransferred();
     if (count < maxChunksBeingTransferred) return false;
     logger.warn(

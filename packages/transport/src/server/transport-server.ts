@@ -94,6 +94,7 @@ export class TransportServer {
       handler = this.#context.initializeChannel(socket, {
         isAccepted: true,
         serverBootstraps: this.#options.bootstraps,
+        onClosed: this.#onClosed,
       });
     } catch (error) {
       this.#context.logger.error(`setting up an accepted connection: ${String(error)}`);
@@ -101,8 +102,11 @@ export class TransportServer {
       return;
     }
     this.#handlers.add(handler);
-    void handler.client.channel.closed.then(() => this.#handlers.delete(handler));
   }
+
+  readonly #onClosed = (handler: TransportChannelHandler): void => {
+    this.#handlers.delete(handler);
+  };
 }
 
 function closeWhenIdle(handler: TransportChannelHandler): Promise<void> {
