@@ -94,6 +94,7 @@ describe("fetching into files", () => {
         const file = await files.open(path, mode);
         return {
           read: (buffer, position) => file.read(buffer, position),
+          readNow: (buffer, position) => file.readNow(buffer, position),
           write: () => Promise.reject(new TransportError("FILE_FAILED", "no space left")),
           truncate: (bytes) => file.truncate(bytes),
           stat: () => file.stat(),
@@ -154,6 +155,7 @@ describe("fetching into files", () => {
         const file = await files.open(path, mode);
         return {
           read: (buffer, position) => file.read(buffer, position),
+          readNow: (buffer, position) => file.readNow(buffer, position),
           write: async (bytes, position) => {
             most = Math.max(most, downloads.backlog.bytes);
             await new Promise((resolve) => setTimeout(resolve, 1));
@@ -193,6 +195,7 @@ function bound(on: Files): Files {
   return {
     open: (path, mode) => on.open(path, mode),
     readFile: (path) => on.readFile(path),
+    readNow: (path, buffer, position) => on.readNow(path, buffer, position),
     writeFile: (path, bytes) => on.writeFile(path, bytes),
     stat: (path) => on.stat(path),
     makeDirectory: (path) => on.makeDirectory(path),

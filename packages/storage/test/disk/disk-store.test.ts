@@ -168,6 +168,7 @@ function fullDisk(): Files {
       const file = await files.open(path, mode);
       return {
         read: (buffer, position) => file.read(buffer, position),
+        readNow: (buffer, position) => file.readNow(buffer, position),
         truncate: (bytes) => file.truncate(bytes),
         stat: () => file.stat(),
         sync: () => file.sync(),

@@ -15,6 +15,14 @@ export abstract class ManagedBuffer {
    */
   abstract open(): Promise<BodyReader>;
 
+  /**
+   * Fills `target`, which is as long as the body, in this turn. False when that would mean to wait, for a
+   * disk or for whoever produces the bytes, and when something is wrong, which `open` then tells.
+   */
+  readNow(_target: Uint8Array): boolean {
+    return false;
+  }
+
   /** A buffer that is valid beyond the current turn; the same one when it already is. */
   keep(): ManagedBuffer {
     return this;

@@ -4,6 +4,8 @@ import * as fs from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import { type CachedCalls, loadCachedCalls } from "./cached-calls.ts";
+import { CachedReads } from "./cached-reads.ts";
 import { fileFailed } from "./node-error.ts";
 import { NodeOpenFile, statOf } from "./node-open-file.ts";
 import type { FileStat, Files, OpenFile, OpenMode } from "./platform.ts";
@@ -25,10 +27,12 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   "read-write": O_RDWR | O_CREAT,
 };
 
-/** A `Files` on the machine's disks. */
-export function createNodeFiles(): Files {
+/** A `Files` on the machine's disks. `loadCalls` is asked when a file is first read. */
+export function createNodeFiles(loadCalls: () => CachedCalls | null = loadCachedCalls): Files {
+  const cachedReads = new CachedReads(loadCalls);
   return {
-    open,
+    open: (file, mode) => open(file, mode, cachedReads),
+    readNow: (file, buffer, position) => cachedReads.readFile(file, buffer, position),
     readFile: (file) => translate("read", file, fs.readFile(file)),
     writeFile: (file, bytes) => translate("write", file, fs.writeFile(file, bytes)),
     stat,
@@ -42,13 +46,14 @@ export function createNodeFiles(): Files {
   };
 }
 
-async function open(file: string, mode: OpenMode): Promise<OpenFile> {
+async function open(file: string, mode: OpenMode, cachedReads: CachedReads): Promise<OpenFile> {
   const opening = openDescriptor(file, OPEN_FLAGS[mode], 0o666);
   const descriptor = await translate("open", file, opening);
   try {
     // Only this mode finds bytes in the file that the handle must know about.
     const endBytes = mode === "read-write" ? (await statDescriptor(descriptor)).size : 0;
-    return new NodeOpenFile(descriptor, file, { endBytes, isAppending: mode === "append" });
+    const isAppending = mode === "append";
+    return new NodeOpenFile(descriptor, file, { endBytes, isAppending, cachedReads });
   } catch (error) {
     await closeDescriptor(descriptor);
     throw fileFailed("open", file, error);

@@ -7,6 +7,7 @@
  */
 import fs from "node:fs";
 import { promisify } from "node:util";
+import type { CachedReads } from "./cached-reads.ts";
 import { fileFailed } from "./node-error.ts";
 import type { FileStat, OpenFile } from "./platform.ts";
 import { systemError } from "./system-error.ts";
@@ -22,6 +23,7 @@ export interface NodeOpenFileOptions {
   readonly endBytes: number;
   /** The system puts every write at the end, whoever else writes too. */
   readonly isAppending: boolean;
+  readonly cachedReads: CachedReads;
 }
 
 /**
@@ -32,6 +34,7 @@ export class NodeOpenFile implements OpenFile {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #isAppending: boolean;
+  readonly #cachedReads: CachedReads;
   #endBytes: number;
   /** Appends one after the other: the system alone would not keep their order. */
   #lastAppend: Promise<void> = Promise.resolve();
@@ -44,6 +47,7 @@ export class NodeOpenFile implements OpenFile {
     this.#path = path;
     this.#endBytes = options.endBytes;
     this.#isAppending = options.isAppending;
+    this.#cachedReads = options.cachedReads;
   }
 
   read(buffer: Uint8Array, position: number): Promise<number> {
@@ -56,6 +60,11 @@ export class NodeOpenFile implements OpenFile {
       }
       return count;
     });
+  }
+
+  readNow(buffer: Uint8Array, position: number): number {
+    if (this.#closing !== null) return 0;
+    return this.#cachedReads.read(this.#descriptor, this.#path, buffer, position);
   }
 
   write(bytes: Uint8Array, position: number | null): Promise<void> {

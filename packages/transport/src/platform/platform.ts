@@ -130,6 +130,12 @@ export type OpenMode = "read" | "write" | "append" | "create-new" | "read-write"
 export interface Files {
   open(path: string, mode: OpenMode): Promise<OpenFile>;
   readFile(path: string): Promise<Uint8Array>;
+  /**
+   * Reads from `position` what is in memory, in this turn, and gives the number of bytes: fewer than
+   * `buffer` takes where the file ends or what is in memory does, and 0 where that is not known.
+   * Never waits and never fails: whoever needs the rest opens the file and is told what is wrong.
+   */
+  readNow(path: string, buffer: Uint8Array, position: number): number;
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /** Null when nothing is there. */
   stat(path: string): Promise<FileStat | null>;
@@ -155,6 +161,8 @@ export interface FileStat {
 export interface OpenFile {
   /** Reads into all of `buffer` from `position`, less only at the end of the file; gives the count. */
   read(buffer: Uint8Array, position: number): Promise<number>;
+  /** As `readNow` of {@link Files}. */
+  readNow(buffer: Uint8Array, position: number): number;
   /** Writes every byte at `position`, or at the end when null. The caller keeps the bytes until then. */
   write(bytes: Uint8Array, position: number | null): Promise<void>;
   /** Cuts or extends the file. */

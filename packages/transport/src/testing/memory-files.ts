@@ -16,6 +16,8 @@ export interface MemoryFilesOptions {
   readonly capacityBytes?: number;
   /** Tells when a file was modified. Default: always 0. */
   readonly wallTimeMs?: () => number;
+  /** Whether `readNow` finds everything, as it does on a disk that is all in memory. Default: nothing. */
+  readonly isCached?: boolean;
 }
 
 class MemoryDirectory {
@@ -36,12 +38,18 @@ class MemoryFiles implements Files {
     this.#space = {
       freeBytes: options.capacityBytes ?? Number.POSITIVE_INFINITY,
       wallTimeMs: options.wallTimeMs ?? ((): number => 0),
+      isCached: options.isCached ?? false,
     };
     this.#root.entries.set("tmp", new MemoryDirectory());
   }
 
   async open(file: string, mode: OpenMode): Promise<OpenFile> {
     return this.#attempt("open", file, () => this.#openNow(file, mode));
+  }
+
+  readNow(file: string, buffer: Uint8Array, position: number): number {
+    const found = this.#find(file)?.node;
+    return found instanceof MemoryFile ? found.readNow(buffer, position) : 0;
   }
 
   async readFile(file: string): Promise<Uint8Array> {

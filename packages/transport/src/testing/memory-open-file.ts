@@ -6,6 +6,7 @@ import { systemError } from "../platform/system-error.ts";
 export interface Space {
   freeBytes: number;
   readonly wallTimeMs: () => number;
+  readonly isCached: boolean;
 }
 
 /** The content of a file; lives on while somebody has it open, as on a real disk. */
@@ -28,6 +29,16 @@ export class MemoryFile {
   /** The content itself, not a copy. */
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
+  }
+
+  read(buffer: Uint8Array, position: number): number {
+    const found = this.view().subarray(position, position + buffer.length);
+    buffer.set(found);
+    return found.length;
+  }
+
+  readNow(buffer: Uint8Array, position: number): number {
+    return this.#space.isCached ? this.read(buffer, position) : 0;
   }
 
   stat(): FileStat {
@@ -78,12 +89,11 @@ export class MemoryOpenFile implements OpenFile {
   }
 
   async read(buffer: Uint8Array, position: number): Promise<number> {
-    const mayRead = this.#mode === "read" || this.#mode === "read-write";
-    return this.#attempt("read", mayRead, () => {
-      const found = this.#file.view().subarray(position, position + buffer.length);
-      buffer.set(found);
-      return found.length;
-    });
+    return this.#attempt("read", this.#mayRead, () => this.#file.read(buffer, position));
+  }
+
+  readNow(buffer: Uint8Array, position: number): number {
+    return this.#isClosed || !this.#mayRead ? 0 : this.#file.readNow(buffer, position);
   }
 
   async write(bytes: Uint8Array, position: number | null): Promise<void> {
@@ -108,6 +118,10 @@ export class MemoryOpenFile implements OpenFile {
   close(): Promise<void> {
     this.#isClosed = true;
     return Promise.resolve();
+  }
+
+  get #mayRead(): boolean {
+    return this.#mode === "read" || this.#mode === "read-write";
   }
 
   #attempt<T>(action: string, isAllowed: boolean, work: () => T): T {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { BufferPool } from "../../src/buffer/buffer-pool.ts";
 import { FileSegmentManagedBuffer } from "../../src/buffer/file-segment-managed-buffer.ts";
+import { createNodeFiles } from "../../src/platform/node-files.ts";
 import { nodePlatform } from "../../src/platform/node-platform.ts";
 import type { Files, OpenFile } from "../../src/platform/platform.ts";
 import { createMemoryFiles } from "../../src/testing/memory-files.ts";
@@ -10,12 +11,13 @@ const PIECE_BYTES = 512 * 1024;
 const MIB = 1024 * 1024;
 const content = pattern(4 * MIB + 17);
 
-/** Files that differ from real ones in what `change` replaces. */
+/** Files that differ from real ones in what `change` replaces, and that are never in memory. */
 function filesWith(files: Files, change: (file: OpenFile) => Partial<OpenFile>): Files {
   const open: Files["open"] = async (path, mode) => {
     const file = await files.open(path, mode);
     const real: OpenFile = {
       read: (buffer, position) => file.read(buffer, position),
+      readNow: () => 0,
       write: (bytes, position) => file.write(bytes, position),
       truncate: (bytes) => file.truncate(bytes),
       stat: () => file.stat(),
@@ -24,12 +26,14 @@ function filesWith(files: Files, change: (file: OpenFile) => Partial<OpenFile>):
     };
     return { ...real, ...change(file) };
   };
-  return Object.assign(Object.create(files) as Files, { open });
+  return Object.assign(Object.create(files) as Files, { open, readNow: () => 0 });
 }
 
 describe.each([
   ["node", nodePlatform().files],
+  ["node, portable", createNodeFiles(() => null)],
   ["memory", createMemoryFiles()],
+  ["memory, cached", createMemoryFiles({ isCached: true })],
 ])("FileSegmentManagedBuffer on %s files", (_, files) => {
   let path = "";
 
@@ -120,6 +124,35 @@ describe.each([
     await expect(reader.next()).rejects.toMatchObject({ code: "BODY_UNAVAILABLE" });
     await reader.close();
     await reader.close();
+  });
+
+  it("is never read from a file that was replaced", async () => {
+    const replaced = `${path}.replaced`;
+    for (let round = 0; round < 10; round += 1) {
+      await files.writeFile(`${replaced}.next`, pattern(100_000, round));
+      await files.rename(`${replaced}.next`, replaced);
+      const options = { files, path: replaced, offset: 10, length: 90_000 };
+      const expected = pattern(100_000, round).subarray(10, 90_010);
+      const body = new FileSegmentManagedBuffer(options);
+      const now = Buffer.alloc(90_000);
+      if (body.readNow(now)) expect(now.equals(expected)).toBe(true);
+      expect(Buffer.from(await body.bytes()).equals(expected)).toBe(true);
+    }
+  });
+
+  it("is not given in part where the file was cut", async () => {
+    const victim = `${path}.short`;
+    await files.writeFile(victim, content.subarray(0, 1000));
+    const whole = new FileSegmentManagedBuffer({ files, path: victim, offset: 0, length: 1000 });
+    await whole.bytes();
+    const file = await files.open(victim, "read-write");
+    await file.truncate(999);
+    await file.close();
+    expect(whole.readNow(Buffer.alloc(1000))).toBe(false);
+    await expect(whole.bytes()).rejects.toMatchObject({
+      code: "BODY_UNAVAILABLE",
+      message: `${victim} has 999 bytes, too few for 1000 bytes at 0`,
+    });
   });
 
   it("goes on reading a file whose name was removed after opening", async () => {

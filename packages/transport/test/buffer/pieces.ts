@@ -18,9 +18,9 @@ export async function readOverlapped(body: ManagedBuffer): Promise<Buffer> {
   return Buffer.concat(copies);
 }
 
-export function pattern(length: number): Buffer {
+export function pattern(length: number, seed = 99): Buffer {
   const bytes = Buffer.alloc(length);
-  let state = 99;
+  let state = seed;
   for (let i = 0; i < length; i += 1) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
     bytes[i] = state >>> 24;

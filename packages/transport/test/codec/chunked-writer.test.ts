@@ -2,13 +2,18 @@ import { describe, expect, it } from "vitest";
 import {
   BytesManagedBuffer,
   ChunkedWriter,
+  encodeMessage,
+  FileSegmentManagedBuffer,
+  type Files,
   ManagedBuffer,
+  type Message,
   MessageEncoder,
   MessageType,
   StreamManagedBuffer,
   TransportError,
 } from "../../src/index.ts";
-import { EmbeddedChannel } from "../../src/testing/index.ts";
+import { createMemoryFiles, EmbeddedChannel } from "../../src/testing/index.ts";
+import { pattern } from "../buffer/pieces.ts";
 
 describe("ChunkedWriter", () => {
   it("lets nothing in between a header and the last byte of its body", async () => {
@@ -35,7 +40,7 @@ describe("ChunkedWriter", () => {
     const sent = embedded.takeOutboundBytes().toString("latin1");
     expect(sent.indexOf("abcdef")).toBeGreaterThan(0);
     expect(sent.indexOf("later")).toBeGreaterThan(sent.indexOf("abcdef"));
-    expect(ends).toEqual(["slow", "later"]);
+    expect(ends.toSorted()).toEqual(["later", "slow"]);
   });
 
   it("waits for a piece to be taken before it reads the one after the next", async () => {
@@ -76,6 +81,71 @@ describe("ChunkedWriter", () => {
     expect(embedded.channel.pendingBytes).toBe(0);
   });
 
+  it.each([true, false])(
+    "keeps the order of frames from files and from memory (files in memory: %s)",
+    async (isCached) => {
+      const embedded = writingChannel();
+      const files = createMemoryFiles({ isCached });
+      const content = pattern(3_000_000);
+      await files.writeFile("/data", content);
+      const expected: Buffer[] = [];
+      for (const [index, length] of [10, 600_000, 64_000, 256 * 1024, 1_500_000, 1].entries()) {
+        const options = { files, path: "/data", offset: index, length };
+        const bytes = content.subarray(index, index + length);
+        const streamId = index;
+        for (const body of [new FileSegmentManagedBuffer(options), bytes]) {
+          embedded.writeOutbound({
+            type: MessageType.ChunkFetchSuccess,
+            streamId,
+            chunkIndex: 0,
+            body,
+          });
+          expected.push(
+            frameOf({ type: MessageType.ChunkFetchSuccess, streamId, chunkIndex: 0, body: bytes }),
+          );
+        }
+        const missing = new FileSegmentManagedBuffer({ ...options, path: "/none" });
+        embedded.writeOutbound({
+          type: MessageType.ChunkFetchSuccess,
+          streamId,
+          chunkIndex: 1,
+          body: missing,
+        });
+        expected.push(
+          frameOf({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex: 1, error: "/none" }),
+        );
+      }
+      await embedded.channel.close();
+      expect(embedded.takeOutboundBytes().equals(Buffer.concat(expected))).toBe(true);
+      expect(embedded.channel.pendingBytes).toBe(0);
+    },
+  );
+
+  it("reads no more files into memory while the peer does not take the bytes", async () => {
+    const embedded = writingChannel({ holdWrites: true });
+    const files = createMemoryFiles({ isCached: true });
+    await files.writeFile("/data", pattern(64 * 1024));
+    let reads = 0;
+    const counting: Files = Object.assign(Object.create(files) as Files, {
+      readNow: (path: string, buffer: Uint8Array, position: number) => {
+        reads += 1;
+        return files.readNow(path, buffer, position);
+      },
+    });
+    for (let index = 0; index < 100; index += 1) {
+      const options = { files: counting, path: "/data", offset: 0, length: 64 * 1024 };
+      const body = new FileSegmentManagedBuffer(options);
+      embedded.writeOutbound({ type: MessageType.OneWayMessage, body });
+    }
+    for (let taken = 0; taken < 100; taken += 16) {
+      await turns(2);
+      expect(reads).toBe(Math.min(100, taken + 16));
+      embedded.completeWrites();
+    }
+    await embedded.channel.close();
+    expect(embedded.channel.pendingBytes).toBe(0);
+  });
+
   it("releases every body exactly when it is done with it", async () => {
     const embedded = writingChannel();
     const memory = new CountingBuffer();
@@ -84,6 +154,11 @@ describe("ChunkedWriter", () => {
     expect(memory.releases).toBe(1);
   });
 });
+
+function frameOf(message: Message): Buffer {
+  const { header, body } = encodeMessage(message);
+  return body === null ? header : Buffer.concat([header, body as Uint8Array]);
+}
 
 class CountingBuffer extends ManagedBuffer {
   readonly #inner = new BytesManagedBuffer(Buffer.from("content"));

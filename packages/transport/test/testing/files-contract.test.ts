@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createNodeFiles } from "../../src/platform/node-files.ts";
 import { nodePlatform } from "../../src/platform/node-platform.ts";
 import type { Files } from "../../src/platform/platform.ts";
 import { createMemoryFiles } from "../../src/testing/memory-files.ts";
@@ -6,7 +7,9 @@ import { pattern } from "./recorder.ts";
 
 const implementations: readonly (readonly [string, Files])[] = [
   ["node", nodePlatform().files],
+  ["node, portable", createNodeFiles(() => null)],
   ["memory", createMemoryFiles()],
+  ["memory, cached", createMemoryFiles({ isCached: true })],
 ];
 
 /** What every Files promises. */
@@ -145,6 +148,42 @@ describe.each(implementations)("%s files", (_name, files) => {
       expect(await files.remove(at("tree"))).toBe(true);
       expect(await files.remove(at("no/such/path"))).toBe(false);
       expect(await files.list(directory)).toEqual([]);
+    });
+  });
+
+  describe("what is in memory", () => {
+    it("is read right or not at all, by name and from an open file", async () => {
+      const content = pattern(100_000);
+      await files.writeFile(at("a"), content);
+      const file = await files.open(at("a"), "read");
+      for (const position of [0, 50_000, 99_990, 100_000, 200_000]) {
+        const buffer = Buffer.alloc(1000, "-");
+        const expected = content.subarray(position, position + 1000);
+        const readers = [
+          () => file.readNow(buffer, position),
+          () => files.readNow(at("a"), buffer, position),
+        ];
+        for (const readNow of readers) {
+          const count = readNow();
+          expect([0, expected.length]).toContain(count);
+          expect(buffer.subarray(0, count).equals(expected.subarray(0, count))).toBe(true);
+          expect(buffer.subarray(count).every((byte) => byte === "-".charCodeAt(0))).toBe(true);
+          buffer.fill("-");
+        }
+      }
+      await file.close();
+      expect(file.readNow(Buffer.alloc(1), 0)).toBe(0);
+    });
+
+    it("does not include what is no file, or cannot be read", async () => {
+      const buffer = Buffer.alloc(10);
+      await put("a", "content");
+      for (const path of ["none", "a/below", ".", "a\0", ""]) {
+        expect(files.readNow(at(path), buffer, 0)).toBe(0);
+      }
+      const writing = await files.open(at("a"), "write");
+      expect(writing.readNow(buffer, 0)).toBe(0);
+      await writing.close();
     });
   });
 

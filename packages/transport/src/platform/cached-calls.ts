@@ -1,0 +1,91 @@
+/**
+ * Two calls of Linux that Node does not have: opening a file whose path is in memory, and reading bytes
+ * that are in memory. Both refuse instead of waiting for a disk, so they may be made on the event loop.
+ *
+ * Made through koffi, which is optional: where it is not installed, or the system is another one, there
+ * are no such calls, and all files are read through Node's thread pool. `BM_NATIVE=0` does the same.
+ */
+import { createRequire } from "node:module";
+import { debuglog } from "node:util";
+
+/** See the file comment. A descriptor of `open` is the caller's to close. */
+export interface CachedCalls {
+  /** A descriptor for reading, or -1: not in memory, or not there, or no regular way to open it. */
+  open(path: string): number;
+  /** Bytes read, fewer where the file or what is in memory ends; -1 when nothing is in memory. */
+  read(descriptor: number, buffer: Uint8Array, position: number): number;
+}
+
+/** What is used of koffi. */
+interface Koffi {
+  load(library: null): {
+    func(
+      name: string,
+      result: unknown,
+      parameters: readonly unknown[],
+    ): (...values: readonly unknown[]) => unknown;
+  };
+  struct(fields: Readonly<Record<string, string>>): unknown;
+  pointer(type: unknown): unknown;
+}
+
+/** Numbers of preadv2(2); that of openat2(2) is the same everywhere. */
+const PREADV2: Readonly<Partial<Record<string, number>>> = { x64: 327, arm64: 286 };
+const OPENAT2 = 437;
+
+/** Reads what is in the page cache, else fails with EAGAIN. */
+const RWF_NOWAIT = 8;
+/** Opens what is in the cache of names, else fails with EAGAIN. */
+const RESOLVE_CACHED = 0x20;
+const AT_FDCWD = -100;
+/**
+ * O_CLOEXEC, O_NOFOLLOW, O_NONBLOCK: a link may lead to another file system, and a pipe must not hold up
+ * whoever opens it. All have the same value on both architectures but O_NOFOLLOW.
+ */
+const OPEN_FLAGS: Readonly<Partial<Record<string, number>>> = {
+  x64: 0o2_000_000 | 0o400_000 | 0o4000,
+  arm64: 0o2_000_000 | 0o100_000 | 0o4000,
+};
+
+const debug = debuglog("bm");
+
+/** The calls of this machine, or null where there are none. */
+export function loadCachedCalls(): CachedCalls | null {
+  try {
+    if (process.env["BM_NATIVE"] === "0") throw new Error("BM_NATIVE is 0");
+    return bindCachedCalls();
+  } catch (error) {
+    debug("files are read through the thread pool: %s", String(error));
+    return null;
+  }
+}
+
+function bindCachedCalls(): CachedCalls {
+  const preadv2 = PREADV2[process.arch];
+  const flags = OPEN_FLAGS[process.arch];
+  if (process.platform !== "linux" || preadv2 === undefined || flags === undefined) {
+    throw new Error(`no calls are known for ${process.platform} on ${process.arch}`);
+  }
+  const koffi = createRequire(import.meta.url)("koffi") as Koffi;
+  const libc = koffi.load(null);
+  const [int, long] = ["int", "int64_t"];
+  const vector = koffi.pointer(koffi.struct({ iov_base: "void *", iov_len: "size_t" }));
+  const openCall = libc.func("syscall", long, [long, int, "const char *", "void *", long]);
+  const readCall = libc.func("syscall", long, [long, int, vector, long, long, long, int]);
+  const how = openHow(flags);
+  return {
+    open: (path) => openCall(OPENAT2, AT_FDCWD, path, how, how.length) as number,
+    read: (descriptor, buffer, position) => {
+      const target = { iov_base: buffer, iov_len: buffer.length };
+      return readCall(preadv2, descriptor, target, 1, position, 0, RWF_NOWAIT) as number;
+    },
+  };
+}
+
+/** `struct open_how`: flags, mode, resolve, 64 bits each. */
+function openHow(flags: number): Buffer {
+  const how = Buffer.alloc(24);
+  how.writeUInt32LE(flags, 0);
+  how.writeUInt32LE(RESOLVE_CACHED, 16);
+  return how;
+}

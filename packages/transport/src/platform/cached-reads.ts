@@ -1,0 +1,58 @@
+/**
+ * Reads of bytes that are in memory already, made at once on the event loop.
+ *
+ * Over the thread pool opening, reading and closing a file of 64 KiB cost about 80 us of CPU time on two
+ * threads; here they cost 5, most of it for copying the bytes.
+ *
+ * Only a name is looked up without waiting: what opening does then is up to the file system, and one over
+ * a network asks its server. Such systems cannot read without waiting either. So a directory is
+ * trusted once a read from a file in it, opened through the pool, found its bytes in memory.
+ */
+import { closeSync } from "node:fs";
+import type { CachedCalls } from "./cached-calls.ts";
+
+/** Directories that are known; when there are more, all are learnt again. About 200 B each. */
+const DIRECTORIES_MAX = 16_384;
+
+/** See the file comment. */
+export class CachedReads {
+  readonly #load: () => CachedCalls | null;
+  readonly #directories = new Set<string>();
+  /** Loaded when the first file is read: many processes never read one. */
+  #calls: CachedCalls | null | undefined;
+
+  constructor(load: () => CachedCalls | null) {
+    this.#load = load;
+  }
+
+  /** Opens, reads and closes; gives the bytes read, 0 when nothing is in memory. */
+  readFile(path: string, buffer: Uint8Array, position: number): number {
+    if (!this.#directories.has(directoryOf(path))) return 0;
+    // The system would take a path up to its first NUL.
+    const descriptor = path.includes("\0") ? -1 : (this.#calls?.open(path) ?? -1);
+    if (descriptor < 0) return 0;
+    try {
+      return Math.max(0, this.#calls?.read(descriptor, buffer, position) ?? 0);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  /** Reads from a file that is open; 0 when nothing is in memory. `path` is the one it was opened by. */
+  read(descriptor: number, path: string, buffer: Uint8Array, position: number): number {
+    if (this.#calls === undefined) this.#calls = this.#load();
+    const count = this.#calls?.read(descriptor, buffer, position) ?? 0;
+    if (count <= 0) return 0;
+    this.#learn(directoryOf(path));
+    return count;
+  }
+
+  #learn(directory: string): void {
+    if (this.#directories.size >= DIRECTORIES_MAX) this.#directories.clear();
+    this.#directories.add(directory);
+  }
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
