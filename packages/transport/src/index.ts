@@ -63,6 +63,11 @@ export { NoOpRpcHandler } from "./handler/no-op-rpc-handler.ts";
 export { type MergedBlockMetaQuery, RpcHandler } from "./handler/rpc-handler.ts";
 export { type BodyLookup, StreamManager } from "./handler/stream-manager.ts";
 export { type Logger, silentLogger } from "./logger.ts";
+export { type LoopEars, LoopLine } from "./loops/loop-line.ts";
+export { type LoopServer, runServerLoop, type ServerLoop } from "./loops/run-server-loop.ts";
+export { ServerLoops, type ServerLoopsOptions } from "./loops/server-loops.ts";
+export { sharesPorts } from "./loops/shared-port.ts";
+export type { LoopPort } from "./platform/node-loop-thread.ts";
 export { nodePlatform } from "./platform/node-platform.ts";
 export type {
   Clock,

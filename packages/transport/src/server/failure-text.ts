@@ -20,7 +20,7 @@ const JAVA_CLASSES: Partial<Record<TransportErrorCode, string>> = {
 
 /** The text of a failure message. Any error with a string `javaClass` chooses its class itself. */
 export function failureText(error: Error): string {
-  return `${javaClassOf(error)}: ${error.message}\n`;
+  return `${failureClassOf(error)}: ${error.message}\n`;
 }
 
 /** The text of a failure with its cause on a second line, as a stack trace shows it. */
@@ -28,7 +28,8 @@ export function failureTextWithCause(javaClass: string, message: string, cause: 
   return `${javaClass}: ${message}\nCaused by: ${failureText(cause)}`;
 }
 
-function javaClassOf(error: Error): string {
+/** The Java class under which a peer is told of an error. */
+export function failureClassOf(error: Error): string {
   if ("javaClass" in error && typeof error.javaClass === "string") return error.javaClass;
   if (error instanceof TransportError) return JAVA_CLASSES[error.code] ?? RUNTIME_EXCEPTION;
   return RUNTIME_EXCEPTION;
