@@ -62,7 +62,14 @@ describe("bm serve", () => {
     await ended(first);
     await connection.close();
 
-    const second = await startServe("--port", String(first.port), "--dir", root);
+    const second = await startServe(
+      "--port",
+      String(first.port),
+      "--http-port",
+      "0",
+      "--dir",
+      root,
+    );
     expect(second.printed()).toContain("1 executors of 1 applications");
     connection = await connect(second.port);
     expect(await connection.chunk(FETCH)).toEqual(BLOCK);
@@ -108,6 +115,23 @@ describe("bm serve", () => {
     expect(text).toMatch(/metrics_shuffleService_registeredExecutorsSize_Value \d+\n/);
     expect(text).toContain("metrics_shuffleService_registerExecutorRequestLatencyMillis_Count 1\n");
     expect(text).toContain("metrics_shuffleService_numActiveConnections_Count 1\n");
+  });
+
+  it("serves from several event loops, and counts them together", async () => {
+    const serve = await startServe("--port", "0", "--threads", "3", "--dir", root);
+    expect(serve.printed()).toMatch(/shuffle +port \d+ on every interface, 3 event loops/);
+    connection = await connect(serve.port);
+    await register(connection);
+    for (let reader = 0; reader < 16; reader += 1) {
+      const other = await connect(serve.port);
+      expect(await other.chunk(FETCH)).toEqual(BLOCK);
+      await other.close();
+    }
+    const [, text] = await get(serve, "/metrics");
+    expect(text).toContain("metrics_shuffleService_blockTransferRate_Count 16\n");
+    expect(text).toContain("bm_shuffle_event_loops 3\n");
+    serve.child.kill("SIGTERM");
+    expect(await ended(serve)).toBe(0);
   });
 
   it("reads Spark's own configuration, and flags win over it", async () => {

@@ -30,8 +30,10 @@ const TIMERS = [
 /** See the file comment. Values are read when text is asked for. */
 export class ServiceMetricsText {
   readonly #registry = new Registry();
+  readonly #service: ExternalShuffleService;
 
   constructor(service: ExternalShuffleService) {
+    this.#service = service;
     const registry = this.#registry;
     collectDefaultMetrics({ register: registry });
     for (const name of METERS) addMeter(registry, name, () => service.metrics[name].snapshot());
@@ -44,7 +46,8 @@ export class ServiceMetricsText {
     return this.#registry.contentType;
   }
 
-  text(): Promise<string> {
+  async text(): Promise<string> {
+    await this.#service.collect();
     return this.#registry.metrics();
   }
 }
@@ -73,7 +76,8 @@ function addTimer(registry: Registry, name: string, read: () => TimerSnapshot): 
   addGauge(registry, `${prefix}999thPercentile`, `${name}, milliseconds`, () => read().p999Ms);
 }
 
-function addSparkGauges(registry: Registry, { metrics, parts }: ExternalShuffleService): void {
+function addSparkGauges(registry: Registry, service: ExternalShuffleService): void {
+  const { metrics, parts } = service;
   const add = (name: string, help: string, read: () => number): void =>
     addGauge(registry, `${SPARK_PREFIX}${name}`, help, read);
   const memory = (): Readonly<Record<string, number>> => parts.transport.snapshot();
@@ -83,10 +87,10 @@ function addSparkGauges(registry: Registry, { metrics, parts }: ExternalShuffleS
     () => metrics.blockTransferAvgSizeOneMinute,
   );
   add("registeredExecutorsSize_Value", "executors", () => parts.registry.size);
-  add("numActiveConnections_Count", "connections", () => metrics.numActiveConnections);
-  add("numRegisteredConnections_Count", "connections", () => parts.transport.registeredConnections);
+  add("numActiveConnections_Count", "connections", () => service.gauges.activeConnections);
+  add("numRegisteredConnections_Count", "connections", () => service.gauges.registeredConnections);
   add("numCaughtExceptions_Count", "exceptions", () => metrics.numCaughtExceptions);
-  add("deferredBlockBytes_Count", "bytes that wait in memory", () => metrics.deferredBlockBytes);
+  add("deferredBlockBytes_Count", "bytes that wait", () => service.gauges.deferredBlockBytes);
   add(
     "shuffle_server_usedHeapMemory_Value",
     "bytes",
@@ -119,37 +123,44 @@ function addOurs(registry: Registry, service: ExternalShuffleService): void {
 /** Name, help and value. */
 type Figure = readonly [string, string, () => number];
 
-function gaugesOf({ parts }: ExternalShuffleService): Figure[] {
-  const { handler, orphans, registry, resolver } = parts;
-  const { indexCache, lookups } = resolver;
-  const { references, streamManager } = handler;
+function gaugesOf(service: ExternalShuffleService): Figure[] {
+  const { orphans, registry } = service.parts;
   return [
     [
       "bm_shuffle_applications",
       "Applications with executors.",
       () => registry.applicationIds.length,
     ],
-    ["bm_shuffle_open_streams", "Streams with chunks left.", () => streamManager.streamCount],
+    ["bm_shuffle_open_streams", "Streams with chunks left.", () => service.gauges.openStreams],
+    ["bm_shuffle_chunks_being_sent", "Chunks on their way.", () => service.gauges.chunksBeingSent],
     [
-      "bm_shuffle_chunks_being_sent",
-      "Chunks on their way.",
-      () => streamManager.chunksBeingTransferred(),
+      "bm_shuffle_open_reference_bytes",
+      "Memory of opened blocks.",
+      () => service.gauges.openReferenceBytes,
     ],
-    ["bm_shuffle_open_reference_bytes", "Memory of opened blocks.", () => references.bytes],
-    ["bm_shuffle_index_cache_bytes", "Memory of indexes.", () => indexCache.bytes],
-    ["bm_shuffle_index_cache_entries", "Indexes in memory.", () => indexCache.size],
-    ["bm_shuffle_lookups_waiting", "Lookups that wait for a turn.", () => lookups.waiting],
+    ["bm_shuffle_index_cache_bytes", "Memory of indexes.", () => service.gauges.indexCacheBytes],
+    ["bm_shuffle_index_cache_entries", "Indexes kept.", () => service.gauges.indexCacheEntries],
+    ["bm_shuffle_lookups_waiting", "Lookups that wait.", () => service.gauges.lookupsWaiting],
+    ["bm_shuffle_event_loops", "Event loops that serve.", () => service.loopCount],
     ["bm_shuffle_orphans", "Orphans that the last search left.", () => orphans.left.count],
     ["bm_shuffle_orphan_bytes", "Their size.", () => orphans.left.bytes],
   ];
 }
 
-function countersOf({ metrics, parts }: ExternalShuffleService): Figure[] {
-  const { expiry, orphans, resolver } = parts;
-  const { indexCache } = resolver;
+function countersOf(service: ExternalShuffleService): Figure[] {
+  const { metrics, parts } = service;
+  const { expiry, orphans } = parts;
   return [
-    ["bm_shuffle_index_cache_hits_total", "Lookups that read no index.", () => indexCache.hits],
-    ["bm_shuffle_index_cache_misses_total", "Lookups that read one.", () => indexCache.misses],
+    [
+      "bm_shuffle_index_cache_hits_total",
+      "Lookups that read no index.",
+      () => service.gauges.indexCacheHits,
+    ],
+    [
+      "bm_shuffle_index_cache_misses_total",
+      "Lookups that read one.",
+      () => service.gauges.indexCacheMisses,
+    ],
     ["bm_shuffle_refused_requests_total", "Requests that failed.", () => metrics.refusedRequests],
     ["bm_shuffle_failed_chunks_total", "Chunks that failed.", () => metrics.failedChunks],
     [

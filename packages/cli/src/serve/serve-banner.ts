@@ -10,9 +10,10 @@ export function serveBanner(
   const { registry } = service.parts;
   const applications = registry.applicationIds.length;
   const known = `${registry.size} executors of ${applications} applications`;
+  const loops = service.loopCount === 1 ? "one event loop" : `${service.loopCount} event loops`;
   return [
     `bm serve: external shuffle service, process ${process.pid}`,
-    `  shuffle   port ${service.port} on ${plan.host ?? "every interface"}`,
+    `  shuffle   port ${service.port} on ${plan.host ?? "every interface"}, ${loops}`,
     `  http      ${httpAddress === null ? "off" : `${httpAddress} (/healthz /readyz /metrics)`}`,
     `  dirs      ${plan.dirs.length === 0 ? "any (give --dir to restrict them)" : plan.dirs.join(", ")}`,
     "  security  none: whoever reaches the port may read every application's shuffle files",

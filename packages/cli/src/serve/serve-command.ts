@@ -24,6 +24,7 @@ export function serveCommand(output: CommandOutput): Command {
     .description("run the external shuffle service of a Spark cluster")
     .option("-p, --port <port>", "port for shuffle clients (default: 7337)", readPort)
     .option("--host <address>", "address to bind (default: every interface)")
+    .option("-t, --threads <count>", "event loops that serve (default: 1)", readThreads)
     .option("-d, --dir <dir...>", "directories under which executors may write")
     .option("-c, --conf <file>", "spark-defaults.conf to read")
     .option("--set <key=value...>", "set a key of the configuration")
@@ -91,6 +92,11 @@ async function drainWhenTold(
   void signals.second.then((again) => running.service.abort(new Error(again)));
   await running.close();
   output.out("ended\n");
+}
+
+function readThreads(text: string): number {
+  if (/^[0-9]{1,2}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new InvalidArgumentError("1 to 64; there is no use in more than there are cores");
 }
 
 function readPort(text: string): number {

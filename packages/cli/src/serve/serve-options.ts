@@ -10,6 +10,7 @@ import type { LogLevel } from "../platform/line-logger.ts";
 export interface ServeFlags {
   readonly port?: number | undefined;
   readonly host?: string | undefined;
+  readonly threads?: number | undefined;
   readonly dir?: readonly string[] | undefined;
   readonly conf?: string | undefined;
   readonly set?: readonly string[] | undefined;
@@ -52,7 +53,12 @@ export async function planService(
   files: Files,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<ServePlan> {
-  const values = { ...(await readConf(flags.conf, files)), ...settings(flags.set ?? []) };
+  const { threads } = flags;
+  const values = {
+    ...(await readConf(flags.conf, files)),
+    ...settings(flags.set ?? []),
+    ...(threads === undefined ? {} : { "bm.service.threads": String(threads) }),
+  };
   const conf = new ServiceConf(values);
   conf.check();
   const port = flags.port ?? conf.count("spark.shuffle.service.port");

@@ -33,6 +33,7 @@ interface Pending {
 
 /** See the file comment. */
 export class ExecutorRegistry {
+  readonly #role: "owner" | "replica";
   readonly #store: ExecutorStore;
   readonly #executorsMax: number;
   readonly #applications = new Map<string, Map<string, ExecutorShuffleInfo>>();
@@ -41,16 +42,35 @@ export class ExecutorRegistry {
   #writing: Promise<void> | null = null;
   #isClosed = false;
 
-  private constructor(options: ExecutorRegistryOptions) {
+  private constructor(options: ExecutorRegistryOptions, role: "owner" | "replica") {
+    this.#role = role;
     this.#store = options.store;
     this.#executorsMax = options.executorsMax ?? EXECUTORS_MAX_DEFAULT;
   }
 
   /** Reads what the store kept. @throws whatever the store throws (rejects). */
   static async open(options: ExecutorRegistryOptions): Promise<ExecutorRegistry> {
-    const registry = new ExecutorRegistry(options);
-    await options.store.load((executor) => registry.#put(executor));
+    const registry = new ExecutorRegistry(options, "owner");
+    await registry.load();
     return registry;
+  }
+
+  /**
+   * A copy of a registry elsewhere, empty until `load`. The store takes changes there; they are
+   * visible here when `applyAll` is called with them, which has happened when the store is done.
+   */
+  static replica(options: ExecutorRegistryOptions): ExecutorRegistry {
+    return new ExecutorRegistry(options, "replica");
+  }
+
+  /** Reads what the store kept. Call once, before anything is registered. */
+  async load(): Promise<void> {
+    await this.#store.load((executor) => this.#put(executor));
+  }
+
+  /** In a replica: changes that were made elsewhere, in their order. */
+  applyAll(changes: readonly ExecutorChange[]): void {
+    for (const change of changes) this.#apply(change);
   }
 
   /** Executors that are registered. */
@@ -159,7 +179,7 @@ export class ExecutorRegistry {
       try {
         await this.#store.write(batch.map(({ change }) => change));
         for (const { change, done } of batch) {
-          this.#apply(change);
+          if (this.#role === "owner") this.#apply(change);
           done.resolve();
         }
       } catch (error) {

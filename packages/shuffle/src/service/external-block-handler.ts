@@ -252,7 +252,7 @@ export class ExternalBlockHandler extends RpcHandler {
     return encodeBlockTransferMessage({ type: "BlocksRemoved", numRemovedBlocks });
   }
 
-  #localDirs({ appId, execIds }: GetLocalDirsForExecutors): Uint8Array {
+  async #localDirs({ appId, execIds }: GetLocalDirsForExecutors): Promise<Uint8Array> {
     const { mergeManager, registry } = this.#options;
     const localDirsByExec = new Map<string, readonly string[]>();
     for (const execId of execIds) {
@@ -262,7 +262,7 @@ export class ExternalBlockHandler extends RpcHandler {
       }
       const isMerger = execId === SHUFFLE_MERGER_EXECUTOR_ID;
       const dirs = isMerger
-        ? mergeManager.mergedBlockDirs(appId)
+        ? await mergeManager.mergedBlockDirs(appId)
         : registry.get(appId, execId).localDirs;
       localDirsByExec.set(execId, dirs);
     }

@@ -7,19 +7,22 @@ import {
   nodePlatform,
   type Platform,
   type ServerBootstrap,
+  sharesPorts,
   silentLogger,
-  TransportContext,
   type TransportMetrics,
   type TransportServer,
 } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
+import { serveBlocks } from "./block-serving.ts";
 import type { OrphanSweep } from "./cleanup/orphan-sweep.ts";
 import { ExecutorRegistry } from "./executor-registry.ts";
 import { type ExecutorStore, forgetfulStore } from "./executor-store.ts";
 import type { EndedApplications, Expiry } from "./expiry.ts";
-import { ExternalBlockHandler } from "./external-block-handler.ts";
-import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import type { ExternalBlockHandler } from "./external-block-handler.ts";
+import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import { LocalDirsGuard } from "./local-dirs-guard.ts";
+import { ReplicatingStore } from "./loops/replicating-store.ts";
+import { ServiceLoops } from "./loops/service-loops.ts";
 import { createMergeManager } from "./merge/create-merge-manager.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
@@ -28,6 +31,7 @@ import { nodeRealPath, type RealPath } from "./platform/real-path.ts";
 import type { RowStore } from "./row-store.ts";
 import { startChores } from "./service-chores.ts";
 import { ServiceConf } from "./service-conf.ts";
+import { gaugesOf, type ServiceGauges, sumOfGauges } from "./service-gauges.ts";
 
 /** Options of {@link ExternalShuffleService}. */
 export interface ExternalShuffleServiceOptions {
@@ -48,7 +52,10 @@ export interface ExternalShuffleServiceOptions {
   readonly mergeStore?: RowStore | undefined;
   /** Asked now and then which applications have ended. Default: none is known to. */
   readonly endedApplications?: EndedApplications | undefined;
-  /** Run on each accepted connection before anything else: authentication has its place here. */
+  /**
+   * Run on each accepted connection before anything else: authentication has its place here. They
+   * cannot travel to other event loops, so `bm.service.threads` has to be 1.
+   */
   readonly bootstraps?: readonly ServerBootstrap[] | undefined;
   /** Default: the real machine. */
   readonly platform?: Platform | undefined;
@@ -69,6 +76,8 @@ export interface ShuffleServiceParts {
   readonly orphans: OrphanSweep;
   readonly transport: TransportMetrics;
   readonly server: TransportServer;
+  /** The other event loops; null when there is this one only. */
+  readonly loops: ServiceLoops | null;
 }
 
 /** See the file comment. Made by `start`. */
@@ -100,7 +109,7 @@ export class ExternalShuffleService {
    *   BIND_FAILED; what the store throws (rejects). The store is closed then.
    */
   static async start(options: ExternalShuffleServiceOptions = {}): Promise<ExternalShuffleService> {
-    const store = options.store ?? forgetfulStore;
+    const store = new ReplicatingStore(options.store ?? forgetfulStore);
     try {
       return await startService(options, store, (...parts) => new ExternalShuffleService(...parts));
     } catch (error) {
@@ -108,6 +117,22 @@ export class ExternalShuffleService {
       await options.mergeStore?.close();
       throw error;
     }
+  }
+
+  /** Event loops that serve now. */
+  get loopCount(): number {
+    return 1 + (this.parts.loops?.count ?? 0);
+  }
+
+  /** What all event loops have in their hands; of the others, as of the last `collect`. */
+  get gauges(): ServiceGauges {
+    const own = gaugesOf({ ...this.parts, metrics: this.metrics });
+    return sumOfGauges([own, ...(this.parts.loops?.gauges ?? [])]);
+  }
+
+  /** Brings `metrics` and `gauges` up to date with what other event loops did. Never rejects. */
+  async collect(): Promise<void> {
+    await this.parts.loops?.collect();
   }
 
   /** The port that is listened on. */
@@ -127,6 +152,7 @@ export class ExternalShuffleService {
   /** Closes every connection now, then the store. Safe to call twice. */
   abort(reason: Error): void {
     this.parts.server.abort(reason);
+    void this.parts.loops?.abort(reason);
     void this.close();
   }
 
@@ -140,7 +166,8 @@ export class ExternalShuffleService {
     const timer = this.#platform.clock.setTimer(drainMs, () => limit.abort());
     signal?.addEventListener("abort", () => limit.abort(), { once: true });
     if (signal?.aborted) limit.abort();
-    await this.parts.server.close({ signal: limit.signal });
+    const { loops, server } = this.parts;
+    await Promise.all([server.close(limit), loops?.close(limit)]);
     timer.cancel();
     await this.parts.expiry.close();
     await this.parts.orphans.close();
@@ -159,7 +186,7 @@ type Make = (
 
 async function startService(
   options: ExternalShuffleServiceOptions,
-  store: ExecutorStore,
+  store: ReplicatingStore,
   make: Make,
 ): Promise<ExternalShuffleService> {
   const { logger = silentLogger } = options;
@@ -175,7 +202,6 @@ async function startService(
     realPath: options.realPath ?? nodeRealPath,
     verifyAtRead: conf.boolean("spark.shuffle.service.verifyBlockPathsAtRead"),
   });
-  const { files, random } = platform;
   const mergeManager = await createMergeManager(conf, {
     files: platform.files,
     guard,
@@ -183,34 +209,25 @@ async function startService(
     logger,
     store: options.mergeStore,
   });
-  const resolver = new ExternalShuffleBlockResolver({
-    files,
-    registry,
-    guard,
-    indexCacheBytesMax: conf.bytes("spark.shuffle.service.index.cache.size"),
-    lookupsMax: conf.count("bm.service.lookups.max"),
-  });
-  const handler = new ExternalBlockHandler({
-    files,
-    random,
-    logger,
-    registry,
-    guard,
-    resolver,
-    mergeManager,
-    metrics,
-    openReferenceBytesMax: conf.bytes("bm.service.openReferences.size"),
-  });
-  const context = new TransportContext({
-    conf: conf.transport,
-    rpcHandler: handler,
-    platform,
-    logger,
-    closeIdleConnections: true,
-  });
-  const port = options.port ?? conf.count("spark.shuffle.service.port");
   const { bootstraps, host } = options;
-  const server = await context.createServer({ host, port, bootstraps });
+  const port = options.port ?? conf.count("spark.shuffle.service.port");
+  const count = await loopCount(conf, { host, port }, { platform, logger });
+  const serving = await serveBlocks(
+    { conf, loops: count, platform, logger, metrics, guard, registry, mergeManager },
+    { host, port, bootstraps, reusePort: count > 1 },
+  );
+  const data = { conf: options.conf ?? {}, loops: count, roots: options.roots ?? [] };
+  const shared = { registry, store, mergeManager, metrics, logger };
+  const address = { host, port: serving.server.port };
+  const loops =
+    count === 1
+      ? null
+      : await ServiceLoops.start({ ...shared, ...address, count: count - 1, data }).catch(
+          async (error: unknown) => {
+            await serving.server.close({ signal: AbortSignal.abort() });
+            throw error;
+          },
+        );
   const chores = startChores({
     conf: () => conf,
     registry,
@@ -221,9 +238,20 @@ async function startService(
     endedApplications: options.endedApplications,
     directoryTree: options.directoryTree,
   });
-  const transport = context.metrics;
-  const parts = { registry, resolver, handler, ...chores, transport, server };
+  const parts = { registry, ...serving, ...chores, loops };
   return make(conf, metrics, parts, platform, mergeManager);
+}
+
+/** How many event loops are to serve: as many as were asked for, or one where ports cannot be shared. */
+async function loopCount(
+  conf: ServiceConf,
+  address: { readonly host: string | undefined; readonly port: number },
+  { logger, platform }: { readonly logger: Logger; readonly platform: Platform },
+): Promise<number> {
+  const wanted = conf.threads;
+  if (wanted === 1 || (await sharesPorts(platform.network, address))) return wanted;
+  logger.warn("this system cannot share a port between event loops: one serves alone");
+  return 1;
 }
 
 /** Serving in clear what was to be protected would be worse than not serving. */
@@ -231,6 +259,10 @@ function refuseSecurity(conf: ServiceConf, bootstraps: readonly ServerBootstrap[
   if (conf.boolean("spark.authenticate") && bootstraps.length === 0) {
     const text =
       "spark.authenticate=true: authentication is not built yet, and nothing is served in clear instead";
+    throw new ShuffleError("OPTION_INVALID", text);
+  }
+  if (conf.threads > 1 && bootstraps.length > 0) {
+    const text = "bm.service.threads: bootstraps run in one event loop only";
     throw new ShuffleError("OPTION_INVALID", text);
   }
   if (conf.transport.sslRpcEnabled) {

@@ -41,6 +41,7 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
   ),
   key("spark.local.dir", "text", "", "Directories, separated by commas, if none are given."),
   key("spark.authenticate", "boolean", "false", "Refused: authentication is not built yet."),
+  key("bm.service.threads", "count", "1", "Event loops that serve peers, 1 to 64."),
   key(
     "bm.service.registeredExecutors.max",
     "count",
@@ -101,6 +102,9 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
 /** A shorter age could meet executors that merely pause. */
 const CLEANUP_AGE_MS_MIN = 3_600_000;
 
+/** More than the cores of any machine that has one port. */
+const THREADS_MAX = 64;
+
 const MERGE_PACKAGE = "org.apache.spark.network.shuffle.";
 const MERGING_CLASS = `${MERGE_PACKAGE}RemoteBlockPushResolver`;
 const REFUSING_CLASSES: ReadonlySet<string> = new Set([
@@ -128,6 +132,7 @@ export class ServiceConf {
   check(): void {
     this.transport.check();
     void this.mergesPushedBlocks;
+    void this.threads;
     for (const { name, type } of SERVICE_KEYS) {
       if (type === "bytes") this.bytes(name);
       if (type === "count") this.count(name);
@@ -156,6 +161,13 @@ export class ServiceConf {
       keepBytes: this.bytes("bm.service.cleanup.keep.size"),
       isDeleting: this.boolean("bm.service.cleanup.delete"),
     };
+  }
+
+  /** Event loops that serve. @throws ShuffleError OPTION_INVALID. */
+  get threads(): number {
+    const threads = this.count("bm.service.threads");
+    if (threads >= 1 && threads <= THREADS_MAX) return threads;
+    throw new ShuffleError("OPTION_INVALID", `bm.service.threads=${threads}: 1 to ${THREADS_MAX}`);
   }
 
   /** False for everything but `true`. */

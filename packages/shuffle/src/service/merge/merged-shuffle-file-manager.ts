@@ -45,7 +45,7 @@ export interface MergedShuffleFileManager {
     reader: ReaderChecksum,
   ): Promise<CorruptionCauseName>;
   /** Directories of merged files of an application. */
-  mergedBlockDirs(appId: string): readonly string[];
+  mergedBlockDirs(appId: string): readonly string[] | Promise<readonly string[]>;
   /** Forgets an application, and deletes its merged files when asked to. */
   applicationRemoved(appId: string, deleteFiles: boolean): Promise<void>;
   /** Safe to call twice. */

@@ -16,6 +16,14 @@ export interface TimerSnapshot {
   readonly p999Ms: number;
 }
 
+/** Values on their way from one timer to another; of very many only the last are kept. */
+export interface TimerValues {
+  readonly count: number;
+  readonly sumMs: number;
+  /** Milliseconds. */
+  readonly last: readonly number[];
+}
+
 /** Quantiles are those of so many values. */
 const KEPT_VALUES = 1024;
 
@@ -25,9 +33,15 @@ export class Timer {
   readonly #last = new Float64Array(KEPT_VALUES);
   #count = 0;
   #sumMs = 0;
+  /** `#sumMs` when values were last handed on. */
+  #handedOnMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   /** Starts a measurement; calling the result ends it. */
@@ -54,6 +68,25 @@ export class Timer {
       p99Ms: at(0.99),
       p999Ms: at(0.999),
     };
+  }
+
+  /** Hands on the newest `count` values, which are all that came since the last call. */
+  valuesOf(count: number): TimerValues {
+    const sumMs = this.#sumMs - this.#handedOnMs;
+    this.#handedOnMs = this.#sumMs;
+    const first = this.#count - Math.min(count, KEPT_VALUES);
+    const last: number[] = [];
+    for (let at = first; at < this.#count; at++) last.push(this.#last[at % KEPT_VALUES] ?? 0);
+    return { count, sumMs, last };
+  }
+
+  /** Takes in what another timer measured. */
+  addValues({ count, last, sumMs }: TimerValues): void {
+    const lastMs = last.reduce((total, value) => total + value, 0);
+    // What is not among the last counts without being one of those that quantiles are made of.
+    this.#count += count - last.length;
+    this.#sumMs += sumMs - lastMs;
+    for (const value of last) this.#record(value);
   }
 
   #record(milliseconds: number): void {
