@@ -1,6 +1,6 @@
 /**
- * The driver: starts the executors, sends them map tasks, then reduce tasks, and puts the result
- * together. When an executor is lost its map outputs are computed again elsewhere.
+ * The driver: sends executors map tasks, then reduce tasks, and puts the result together. When an
+ * executor is lost its map outputs are computed again elsewhere.
  */
 import { join } from "node:path";
 import { parseBlockId } from "@bm/block";
@@ -9,68 +9,46 @@ import {
   BlockManagerMasterEndpoint,
   MapOutputTrackerMaster,
   MapOutputTrackerMasterEndpoint,
+  MasterJournal,
 } from "@bm/master";
 import { RpcEndpoint, RpcEnv } from "@bm/rpc";
 import { BlockManager } from "@bm/storage";
 import { decodeCountsInto } from "./counts.ts";
 import { type Executor, ExecutorPool } from "./executor-pool.ts";
-import { startIndependentCount } from "./independent-count.ts";
-import { cutIntoSplits, findInput, type InputSplit, totalBytes } from "./input.ts";
+import { executorIds } from "./executor-processes.ts";
+import type { InputSplit } from "./input.ts";
+import type { JobReport } from "./job.ts";
 import { DRIVER_ENDPOINT, executorReady, reportProcess, runMap, runReduce } from "./messages.ts";
+import { note } from "./note.ts";
 import type { WordCountOptions } from "./options.ts";
 import { formatBytes, StageProgress } from "./progress.ts";
-import type { RunReport, StageReport } from "./report.ts";
+import type { StageReport } from "./report.ts";
 import { wordCountShuffle } from "./shuffle.ts";
 import { SHUFFLE_CONF } from "./shuffle-conf.ts";
 import { runStage } from "./stage.ts";
-import { differencesBetween } from "./verdict.ts";
 
-const INPUT_BYTES_MAX = 256 * 1024 * 1024;
 const JOB_ATTEMPTS_MAX = 5;
 const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY };
 
-/** Runs the whole job below `directory`. Rejects when it cannot be done, or with the signal's reason. */
-export async function runWordCount(
-  options: WordCountOptions,
-  directory: string,
-  signal: AbortSignal,
-): Promise<RunReport> {
-  const files = findInput(options.input, INPUT_BYTES_MAX);
-  const independent = startIndependentCount(files);
-  const splits = cutIntoSplits(files);
-  const driver = await Driver.start(options, directory).catch((error: unknown) => {
-    independent.stop();
-    throw error;
-  });
-  try {
-    note(
-      `counting ${formatBytes(totalBytes(files))} in ${files.length} files: ` +
-        `${splits.length} map tasks, ${options.partitions} partitions, ${driver.cast}`,
-    );
-    const work = driver.run(splits);
-    await Promise.race([work, aborted(signal)]);
-    const progress = new StageProgress("check", process.stderr);
-    progress.update(0, 1, "waiting for the independent count");
-    const expected = await Promise.race([independent.counts, aborted(signal)]);
-    progress.end(`${expected.size} words counted independently`);
-    return {
-      ...(await driver.report()),
-      inputFiles: files.length,
-      inputBytes: totalBytes(files),
-      differences: differencesBetween(driver.counts, expected),
-      keptFiles: options.keep ? directory : null,
-    };
-  } finally {
-    independent.stop();
-    await driver.stop();
-  }
+/** What a driver is started with. */
+export interface DriverStart {
+  readonly options: WordCountOptions;
+  readonly directory: string;
+  /** Where it keeps what it knows, to take up from there; null for nowhere. */
+  readonly masterStateDir: string | null;
+  /** Called when the first partition is being reduced. */
+  readonly onMidShuffle: () => void;
 }
 
-/** What one run of the job holds. */
-class Driver {
-  readonly counts = new Map<string, number>();
-  readonly #options: WordCountOptions;
+/** Ids of the tasks of a driver that was started again are not those of the driver before. */
+const TASKS_PER_DRIVER = 100_000;
+
+/** See the file comment. Needs to be told of executors that are lost. */
+export class Driver {
+  readonly counts: Map<string, number> = new Map();
+  readonly #start: DriverStart;
   readonly #env: RpcEnv;
+  readonly #journal: MasterJournal | null;
   readonly #tracker: MapOutputTrackerMaster;
   readonly #master: BlockManagerMaster;
   readonly #blocks: BlockManager;
@@ -81,39 +59,35 @@ class Driver {
   readonly #outputs = new Map<number, string>();
   readonly #everDone = new Set<number>();
   #splits: readonly InputSplit[] = [];
-  #nextMapId = 0;
-  #words = 0;
+  #nextTaskId: number;
   #socketBytes = 0;
   #localBytes = 0;
   #recomputedMaps = 0;
-  #reduceAttempts = 0;
+  #restoredMaps = 0;
 
-  private constructor(
-    options: WordCountOptions,
-    env: RpcEnv,
-    tracker: MapOutputTrackerMaster,
-    blocks: BlockManager,
-    pool: ExecutorPool,
-  ) {
-    this.#options = options;
-    this.#env = env;
-    this.#tracker = tracker;
-    this.#master = BlockManagerMaster.at(env, null);
-    this.#blocks = blocks;
-    this.#pool = pool;
+  private constructor(start: DriverStart, parts: DriverParts) {
+    this.#start = start;
+    this.#env = parts.env;
+    this.#journal = parts.journal;
+    this.#tracker = parts.tracker;
+    this.#blocks = parts.blocks;
+    this.#pool = parts.pool;
+    this.#master = BlockManagerMaster.at(parts.env, null);
+    this.#nextTaskId = ((parts.journal?.generation ?? 1) - 1) * TASKS_PER_DRIVER;
   }
 
-  static async start(options: WordCountOptions, directory: string): Promise<Driver> {
+  static async start(start: DriverStart): Promise<Driver> {
+    const { options, directory, masterStateDir } = start;
     const env = await RpcEnv.create({ name: "driver", port: options.port });
-    const tracker = new MapOutputTrackerMaster();
-    const pool = new ExecutorPool({
-      env,
-      directory,
-      onLost: (executorId, how) => driver.#executorLost(executorId, how),
-    });
+    const journal = masterStateDir === null ? null : await MasterJournal.open({ masterStateDir });
+    const tracker = journal
+      ? await MapOutputTrackerMaster.restored({ journal })
+      : new MapOutputTrackerMaster();
+    const pool = new ExecutorPool(env, executorIds(options.executors));
     BlockManagerMasterEndpoint.setup(env, {
       mapOutputTracker: tracker,
-      isExecutorAlive: (id) => id === "driver" || pool.alive.some((executor) => executor.id === id),
+      isExecutorAlive: (id) => id === "driver" || pool.expects(id),
+      journal: journal ?? undefined,
     });
     MapOutputTrackerMasterEndpoint.setup(env, tracker);
     const blocks = await BlockManager.start({
@@ -125,13 +99,13 @@ class Driver {
       localRoots: [join(directory, "driver")],
       conf: SHUFFLE_CONF,
     });
-    const driver = new Driver(options, env, tracker, blocks, pool);
     env.setupEndpoint(DRIVER_ENDPOINT, new DriverEndpoint(pool));
-    await pool.start(options.executors).catch(async (error: unknown) => {
-      await driver.stop();
-      throw error;
-    });
-    return driver;
+    return new Driver(start, { env, journal, tracker, blocks, pool });
+  }
+
+  /** `host:port` for executors. */
+  get address(): string {
+    return `${this.#env.address?.host ?? ""}:${this.#env.address?.port ?? 0}`;
   }
 
   /** Who takes part, for people. */
@@ -141,11 +115,18 @@ class Driver {
     return `driver (pid ${pid}) on port ${this.#env.address?.port ?? 0}, ${executors.join(", ")}`;
   }
 
-  /** Maps and reduces until every partition is summed up. */
-  async run(splits: readonly InputSplit[]): Promise<void> {
+  /** Resolves when all executors have registered. */
+  ready(): Promise<void> {
+    return this.#pool.ready();
+  }
+
+  /** Maps, unless that was done before, and reduces until every partition is summed up. */
+  async run(splits: readonly InputSplit[]): Promise<JobReport> {
     this.#splits = splits;
-    this.#tracker.registerShuffle(wordCountShuffle(this.#shape).shuffleId, splits.length);
-    let partitions = Array.from({ length: this.#options.partitions }, (_, index) => index);
+    const { shuffleId } = wordCountShuffle(this.#shape);
+    if (this.#tracker.hasShuffle(shuffleId)) this.#takeUp(shuffleId);
+    else this.#tracker.registerShuffle(shuffleId, splits.length);
+    let partitions = Array.from({ length: this.#start.options.partitions }, (_, index) => index);
     for (let attempt = 1; partitions.length > 0; attempt += 1) {
       if (attempt > JOB_ATTEMPTS_MAX) {
         throw new Error(`the job failed ${JOB_ATTEMPTS_MAX} times; see the lines above`);
@@ -153,13 +134,52 @@ class Driver {
       for (let missing = this.#missingMaps(); missing.length > 0; missing = this.#missingMaps()) {
         await this.#mapStage(missing);
       }
+      // A stage that is on disk is not repeated by a driver that takes up from here.
+      await this.#journal?.flush();
       partitions = await this.#reduceStage(partitions);
     }
+    return this.#report();
   }
 
-  async report(): Promise<
-    Omit<RunReport, "inputFiles" | "inputBytes" | "differences" | "keptFiles">
-  > {
+  /** The executor with the most map outputs; null when nobody is left. */
+  busiest(): { executorId: string; outputs: number } | null {
+    const holders = [...this.#outputs.values()];
+    const outputsOf = (id: string): number => holders.filter((holder) => holder === id).length;
+    const [first] = this.#pool.alive.toSorted((a, b) => outputsOf(b.id) - outputsOf(a.id));
+    return first === undefined ? null : { executorId: first.id, outputs: outputsOf(first.id) };
+  }
+
+  /** An executor is gone, and its map outputs with it. */
+  executorLost(executorId: string, how: string): void {
+    this.#pool.lost(executorId, how);
+    note(`lost ${executorId} (${how})`);
+    this.#lostExecutors.push(executorId);
+    for (const [mapIndex, holder] of this.#outputs) {
+      if (holder === executorId) this.#outputs.delete(mapIndex);
+    }
+    this.#tracker.removeOutputsOnExecutor(executorId);
+    this.#master.removeExecutor(executorId).catch((error: unknown) => note(String(error)));
+  }
+
+  async stop(): Promise<void> {
+    const signal = AbortSignal.timeout(2000);
+    await this.#blocks.close({ signal });
+    await this.#env.close({ signal });
+    await this.#journal?.close();
+  }
+
+  /** Goes on from what the driver before this one knew. */
+  #takeUp(shuffleId: number): void {
+    for (const [mapIndex, { executorId }] of this.#tracker.outputLocations(shuffleId)) {
+      if (!this.#pool.expects(executorId)) continue;
+      this.#outputs.set(mapIndex, executorId);
+      this.#everDone.add(mapIndex);
+    }
+    this.#restoredMaps = this.#outputs.size;
+    note(`${this.#restoredMaps} of ${this.#splits.length} map outputs are known from before`);
+  }
+
+  async #report(): Promise<JobReport> {
     const executors = await Promise.all(
       this.#pool.alive.map(async ({ id, endpoint }) => ({
         name: id,
@@ -168,26 +188,20 @@ class Driver {
     );
     const peakBytes = process.resourceUsage().maxRSS * 1024;
     return {
-      words: this.#words,
+      words: [...this.counts.values()].reduce((sum, count) => sum + count, 0),
       counts: this.counts,
       stages: this.#stages,
       socketBytes: this.#socketBytes,
       localBytes: this.#localBytes,
       recomputedMaps: this.#recomputedMaps,
+      restoredMaps: this.#restoredMaps,
       lostExecutors: this.#lostExecutors,
       processes: [{ name: "driver", peakBytes }, ...executors],
     };
   }
 
-  async stop(): Promise<void> {
-    const signal = AbortSignal.timeout(2000);
-    await this.#pool.stop();
-    await this.#blocks.close({ signal });
-    await this.#env.close({ signal });
-  }
-
   get #shape(): { numMaps: number; numPartitions: number } {
-    return { numMaps: this.#splits.length, numPartitions: this.#options.partitions };
+    return { numMaps: this.#splits.length, numPartitions: this.#start.options.partitions };
   }
 
   #missingMaps(): number[] {
@@ -210,14 +224,13 @@ class Driver {
 
   async #runMap(mapIndex: number, executor: Executor): Promise<void> {
     const split = this.#splits[mapIndex] ?? [];
-    const mapId = this.#nextMapId;
-    this.#nextMapId += 1;
+    const mapId = this.#nextTaskId;
+    this.#nextTaskId += 1;
     const task = { shape: this.#shape, mapIndex, mapId, split };
-    const done = await executor.endpoint.ask(runMap, task, NO_LIMIT);
+    await executor.endpoint.ask(runMap, task, NO_LIMIT);
     if (!executor.isAlive) throw new Error(`${executor.id} was lost with its output`);
     this.#outputs.set(mapIndex, executor.id);
     if (this.#everDone.has(mapIndex)) this.#recomputedMaps += 1;
-    else this.#words += done.words;
     this.#everDone.add(mapIndex);
   }
 
@@ -231,7 +244,7 @@ class Driver {
       onProgress: (done, total) => progress.update(done, total, formatBytes(this.#socketBytes)),
       run: (partition, executor) => {
         started += 1;
-        if (started === Math.min(2, partitions.length)) this.#killOneIfAsked();
+        if (started === Math.min(2, partitions.length)) this.#start.onMidShuffle();
         return this.#runReduce(partition, executor);
       },
     });
@@ -241,13 +254,9 @@ class Driver {
   }
 
   async #runReduce(partition: number, executor: Executor): Promise<"done" | "again" | "stop"> {
-    this.#reduceAttempts += 1;
-    const task = {
-      shape: this.#shape,
-      partition,
-      attempt: this.#reduceAttempts,
-      epoch: this.#tracker.epoch,
-    };
+    const attempt = this.#nextTaskId;
+    this.#nextTaskId += 1;
+    const task = { shape: this.#shape, partition, attempt, epoch: this.#tracker.epoch };
     const outcome = await executor.endpoint.ask(runReduce, task, NO_LIMIT);
     if (outcome.kind === "fetchFailed") {
       note(`partition ${partition}: ${outcome.detail}`);
@@ -265,27 +274,6 @@ class Driver {
     return "done";
   }
 
-  /** The one with the most map outputs, so that there is something to compute again. */
-  #killOneIfAsked(): void {
-    if (!this.#options.killOne || this.#lostExecutors.length > 0) return;
-    const holders = [...this.#outputs.values()];
-    const outputsOf = (id: string): number => holders.filter((holder) => holder === id).length;
-    const [victim] = this.#pool.alive.toSorted((a, b) => outputsOf(b.id) - outputsOf(a.id));
-    if (victim === undefined) return;
-    note(`killing ${victim.id}, which holds ${outputsOf(victim.id)} map outputs`);
-    this.#pool.kill(victim.id);
-  }
-
-  #executorLost(executorId: string, how: string): void {
-    note(`lost ${executorId} (${how})`);
-    this.#lostExecutors.push(executorId);
-    for (const [mapIndex, holder] of this.#outputs) {
-      if (holder === executorId) this.#outputs.delete(mapIndex);
-    }
-    this.#tracker.removeOutputsOnExecutor(executorId);
-    this.#master.removeExecutor(executorId).catch((error: unknown) => note(String(error)));
-  }
-
   #endStage(progress: StageProgress, name: string, tasks: number, detail: string): void {
     progress.end(detail);
     this.#stages.push({ name, tasks, elapsedMs: Math.round(progress.elapsedMs) });
@@ -300,15 +288,10 @@ class DriverEndpoint extends RpcEndpoint {
   }
 }
 
-function note(text: string): void {
-  const clear = process.stderr.isTTY ? "\r\x1b[K" : "";
-  process.stderr.write(`${clear}         ${text}\n`);
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    if (signal.aborted) onAbort();
-    else signal.addEventListener("abort", onAbort, { once: true });
-  });
+interface DriverParts {
+  readonly env: RpcEnv;
+  readonly journal: MasterJournal | null;
+  readonly tracker: MapOutputTrackerMaster;
+  readonly blocks: BlockManager;
+  readonly pool: ExecutorPool;
 }

@@ -1,6 +1,7 @@
 /**
  * One executor: `executor.ts <id> <driver host:port> <directory>`. Counts words of splits, serves its
- * map outputs to the others, sums up partitions. Ends when the driver says so or is gone.
+ * map outputs to the others, sums up partitions. Ends when whoever started it says so or is gone; a
+ * driver that is away may come back.
  */
 import { join } from "node:path";
 import { StorageLevel, taskResultBlockId } from "@bm/block";
@@ -27,7 +28,8 @@ import { wordsOf } from "./words.ts";
 
 const HEARTBEAT_INTERVAL_MS = 1000;
 /** Result blocks of the attempts at one partition do not share a name. */
-const ATTEMPTS_MAX = 1000;
+const ATTEMPTS_MAX = 1_000_000;
+const ANNOUNCE_INTERVAL_MS = 300;
 
 /** Runs the tasks that the driver sends. */
 class ExecutorEndpoint extends RpcEndpoint {
@@ -116,9 +118,14 @@ async function main(executorId: string, driver: string, directory: string): Prom
       .finally(() => process.exit(0));
   });
   if (env.address === null) throw new Error("the environment does not listen");
-  await env
-    .endpointRef(address, DRIVER_ENDPOINT)
-    .ask(executorReady, { executorId, ...env.address });
+  const ready = { executorId, pid: process.pid, ...env.address };
+  const driverEndpoint = env.endpointRef(address, DRIVER_ENDPOINT);
+  await driverEndpoint.ask(executorReady, ready);
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, ANNOUNCE_INTERVAL_MS).unref());
+    // While the driver is away there is nobody to tell.
+    await driverEndpoint.ask(executorReady, ready).catch(() => {});
+  }
 }
 
 // Ctrl-C reaches every process of the terminal at once; the driver decides what it means.

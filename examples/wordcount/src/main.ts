@@ -3,10 +3,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
-import { runWordCount } from "./driver.ts";
 import { parseOptions, type WordCountOptions } from "./options.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { explainFailure } from "./user-error.ts";
+import { runWordCount } from "./word-count.ts";
 
 process.exitCode = await main();
 

@@ -11,6 +11,7 @@ export const EXECUTOR_ENDPOINT = "WordCountExecutor";
 /** An executor is ready for tasks at this address. */
 export interface ExecutorReady {
   readonly executorId: string;
+  readonly pid: number;
   readonly host: string;
   readonly port: number;
 }
@@ -59,7 +60,7 @@ export interface ProcessReport {
   readonly peakBytes: number;
 }
 
-/** From an executor to the driver, once. */
+/** From an executor to the driver, from time to time: a driver that was started again knows nobody. */
 export const executorReady: RpcMessage<ExecutorReady, void> = defineMessage({
   type: "ExecutorReady",
   request: json<ExecutorReady>(),

@@ -10,6 +10,7 @@ export interface WordCountOptions {
   readonly port: number;
   readonly json: boolean;
   readonly killOne: boolean;
+  readonly killDriver: boolean;
   readonly keep: boolean;
 }
 
@@ -37,6 +38,7 @@ export function parseOptions(args: readonly string[]): WordCountOptions | null {
     .option("--port <n>", "port of the driver, 0 for any free one", wholeNumber(0, 65_535), 0)
     .option("--json", "print one JSON object instead of a report", false)
     .option("--kill-one", "kill an executor with SIGKILL in the middle of the shuffle", false)
+    .option("--kill-driver", "kill the driver there, and start it again from its state", false)
     .option("--keep", "leave the shuffle files for inspection", false)
     .configureOutput({ writeErr: () => {} })
     .exitOverride();
@@ -49,6 +51,9 @@ export function parseOptions(args: readonly string[]): WordCountOptions | null {
   const options = command.opts<WordCountOptions>();
   if (options.killOne && options.executors < 2) {
     throw new UserError("--kill-one needs at least two executors, so that one is left");
+  }
+  if (options.killOne && options.killDriver) {
+    throw new UserError("--kill-one and --kill-driver cannot be had together");
   }
   return { ...options, input: resolve(options.input) };
 }

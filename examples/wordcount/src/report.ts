@@ -22,6 +22,10 @@ export interface RunReport {
   readonly localBytes: number;
   readonly recomputedMaps: number;
   readonly lostExecutors: readonly string[];
+  /** How often the driver was killed and started again. */
+  readonly driverRestarts: number;
+  /** Map outputs that the driver knew from before. */
+  readonly restoredMaps: number;
   readonly processes: readonly { readonly name: string; readonly peakBytes: number }[];
   /** Empty when the result is right. */
   readonly differences: readonly Difference[];
@@ -75,6 +79,10 @@ function figures(report: RunReport): string[] {
   ];
   if (lostExecutors.length > 0) {
     lines.push(`lost       ${lostExecutors.join(", ")}; ${recomputedMaps} map outputs recomputed`);
+  }
+  if (report.driverRestarts > 0) {
+    const restored = `${report.restoredMaps} map outputs known from before`;
+    lines.push(`restarted  the driver, ${report.driverRestarts} time; ${restored}`);
   }
   if (report.keptFiles !== null) lines.push(`files      ${report.keptFiles}`);
   return lines;

@@ -20,6 +20,9 @@ interface Report {
   readonly distinctWords: number;
   readonly recomputedMaps: number;
   readonly lostExecutors: readonly string[];
+  readonly driverRestarts: number;
+  readonly restoredMaps: number;
+  readonly stages: readonly { readonly name: string }[];
   readonly socketBytes: number;
   readonly topWords: readonly (readonly [string, number])[];
   readonly processes: readonly { readonly name: string; readonly peakBytes: number }[];
@@ -70,6 +73,16 @@ describe("the word count", () => {
     expect(report.recomputedMaps).toBeGreaterThan(0);
   });
 
+  it("is right when the driver is killed in mid-shuffle and started again", async () => {
+    const report = await runJson("--input", input, "--kill-driver");
+    expect(report).toMatchObject({ verified: true, words: 3_200_003, driverRestarts: 1 });
+    // Its state directory knew the whole map stage: nothing was mapped again.
+    expect(report.restoredMaps).toBeGreaterThan(2);
+    expect(report.stages.map(({ name }) => name)).toEqual(["reduce"]);
+    expect(report.lostExecutors).toEqual([]);
+    expect(await readdir(temporary)).toEqual([]);
+  });
+
   it("shows a person what happened", async () => {
     const { code, stdout, stderr } = await run("--input", input, "--partitions", "3");
     expect(code).toBe(0);
@@ -90,6 +103,7 @@ describe("the word count", () => {
     ["an unknown option", ["--bogus"], /unknown option '--bogus' \(see --help\)/],
     ["a number out of range", ["--executors", "0"], /whole number from 1 to 64/],
     ["nobody left to kill", ["--kill-one", "--executors", "1"], /at least two executors/],
+    ["two to kill", ["--kill-one", "--kill-driver"], /cannot be had together/],
     ["a directory that is not there", ["--input", "/no/such"], /cannot read the directory/],
   ];
   for (const [what, args, line] of mistakes) {
@@ -112,12 +126,13 @@ describe("the word count", () => {
     expect(stderr).toMatch(/the port is in use; choose another with --port/);
   });
 
-  for (const [signal, expected] of [
+  for (const [signal, expected, ...args] of [
     ["SIGINT", 130],
     ["SIGTERM", 143],
+    ["SIGTERM", 143, "--kill-driver"],
   ] as const) {
-    it(`ends every process and removes its files on ${signal}`, async () => {
-      const child = spawn(process.execPath, [...NODE_ARGS, "--input", input], {
+    it(`ends every process and removes its files on ${[signal, ...args].join(" with ")}`, async () => {
+      const child = spawn(process.execPath, [...NODE_ARGS, "--input", input, ...args], {
         env: { ...process.env, TMPDIR: temporary },
         stdio: ["ignore", "ignore", "pipe"],
       });

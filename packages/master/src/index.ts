@@ -27,6 +27,12 @@ export type {
 } from "./events/master-event.ts";
 export type { HeartbeatLimits } from "./heartbeat/heartbeat-monitor.ts";
 export {
+  type JournalState,
+  MasterJournal,
+  type MasterJournalOptions,
+} from "./journal/master-journal.ts";
+export type { RowChange, RowStore } from "./journal/row-store.ts";
+export {
   MASTER_ERROR_CODES,
   MasterError,
   type MasterErrorCode,
@@ -38,7 +44,11 @@ export {
   type HeartbeatResponse,
 } from "./protocol/heartbeat-messages.ts";
 export type { LocationsAndStatus } from "./protocol/location-messages.ts";
-export type { BlockManagerRegistration, BlockUpdate } from "./protocol/registration-messages.ts";
+export type {
+  BlockManagerRegistration,
+  BlockReport,
+  BlockUpdate,
+} from "./protocol/registration-messages.ts";
 export type { ReplicationOrder } from "./protocol/replicate-block.ts";
 export {
   DecommissionBlockManager,

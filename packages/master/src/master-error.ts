@@ -12,6 +12,8 @@ export const MASTER_ERROR_CODES = {
   METADATA_FETCH_FAILED: "The places of a shuffle's map output are not known; compute it again.",
   STATUSES_MALFORMED: "The serialised map statuses cannot be read.",
   SIZE_INVALID: "A size is negative or no integer.",
+  STATE_UNUSABLE:
+    "The state that a driver starts from is in use, of another version, or out of reach.",
   OPTION_INVALID: "An option is out of its range.",
 } as const;
 

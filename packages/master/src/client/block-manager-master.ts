@@ -37,8 +37,10 @@ import {
 import {
   BlockManagerHeartbeat,
   type BlockManagerRegistration,
+  type BlockReport,
   type BlockUpdate,
   RegisterBlockManager,
+  ReportBlocks,
   StopBlockManagerMaster,
   UpdateBlockInfo,
 } from "../protocol/registration-messages.ts";
@@ -125,6 +127,14 @@ export class BlockManagerMaster {
   /** Reports a block. False means: not taken note of, register again and report everything. */
   updateBlockInfo(update: BlockUpdate): Promise<boolean> {
     return this.#ask(UpdateBlockInfo, update);
+  }
+
+  /**
+   * Reports many blocks, in the order given. A message has to fit: some ten thousand are well below.
+   * False means: not taken note of, register again and report everything.
+   */
+  reportBlocks(report: BlockReport): Promise<boolean> {
+    return this.#ask(ReportBlocks, report);
   }
 
   /** A sign of life. False means: register again and report everything. */

@@ -5,10 +5,17 @@ import type { BlockWithStatus } from "../protocol/status-messages.ts";
 /** What {@link BlockManagerInfo} starts with. */
 export interface BlockManagerInfoOptions {
   readonly id: BlockManagerId;
+  readonly nowMs: number;
+  /** It was known to the driver before this one and has not been heard of since. Default: false. */
+  readonly isRestored?: boolean | undefined;
+}
+
+/** What a block manager says of itself. */
+export interface BlockManagerTerms {
   readonly maxOnHeapMem: number;
   readonly maxOffHeapMem: number;
+  /** Where it takes orders. */
   readonly slave: RpcEndpointRef;
-  readonly nowMs: number;
 }
 
 /** What a block manager says it has of a block. */
@@ -28,21 +35,52 @@ export interface ReportedBlock {
  */
 export class BlockManagerInfo {
   readonly id: BlockManagerId;
-  readonly maxOnHeapMem: number;
-  readonly maxOffHeapMem: number;
-  /** Where the block manager takes orders. */
-  readonly slave: RpcEndpointRef;
   /** When it was heard of last, on the monotonic clock. */
   lastSeenMs: number;
   readonly #blocks = new Map<string, BlockWithStatus>();
+  #terms: BlockManagerTerms;
   #usedMem = 0;
+  #isRestored: boolean;
+  /** Names of blocks that it has not reported since it registered again. */
+  #unconfirmed: Set<string> | null = null;
 
-  constructor(options: BlockManagerInfoOptions) {
+  constructor(options: BlockManagerInfoOptions, terms: BlockManagerTerms) {
     this.id = options.id;
-    this.maxOnHeapMem = options.maxOnHeapMem;
-    this.maxOffHeapMem = options.maxOffHeapMem;
-    this.slave = options.slave;
     this.lastSeenMs = options.nowMs;
+    this.#isRestored = options.isRestored ?? false;
+    this.#terms = terms;
+  }
+
+  get maxOnHeapMem(): number {
+    return this.#terms.maxOnHeapMem;
+  }
+
+  get maxOffHeapMem(): number {
+    return this.#terms.maxOffHeapMem;
+  }
+
+  /** Where the block manager takes orders. */
+  get slave(): RpcEndpointRef {
+    return this.#terms.slave;
+  }
+
+  /** It was known to the driver before this one, and has to register again. */
+  get isRestored(): boolean {
+    return this.#isRestored;
+  }
+
+  /** It has registered again. What it had counts until {@link endReport}. */
+  reattach(terms: BlockManagerTerms): void {
+    this.#terms = terms;
+    this.#isRestored = false;
+    this.#unconfirmed = new Set(this.#blocks.keys());
+  }
+
+  /** Every block was reported. Gives those that were not, and so are gone. */
+  endReport(): BlockId[] {
+    const names = this.#unconfirmed ?? [];
+    this.#unconfirmed = null;
+    return [...names].flatMap((name) => this.#blocks.get(name)?.blockId ?? []);
   }
 
   /** Bytes it can store on heap and off heap together. */
@@ -68,6 +106,7 @@ export class BlockManagerInfo {
   /** Takes note of a report. An invalid level means that the block is gone. */
   update(report: ReportedBlock): void {
     const { blockId, storageLevel } = report;
+    this.#unconfirmed?.delete(blockId.name);
     if (!storageLevel.isValid) {
       this.remove(blockId);
       return;

@@ -11,11 +11,14 @@ import type { MasterListener } from "../events/master-event.ts";
 import { BlockManagerMasterHeartbeatEndpoint } from "../heartbeat/block-manager-master-heartbeat-endpoint.ts";
 import { type HeartbeatLimits, HeartbeatMonitor } from "../heartbeat/heartbeat-monitor.ts";
 import { HeartbeatReceiver } from "../heartbeat/heartbeat-receiver.ts";
+import { ManagerRows } from "../journal/manager-rows.ts";
+import type { MasterJournal } from "../journal/master-journal.ts";
 import * as executors from "../protocol/executor-messages.ts";
 import * as locations from "../protocol/location-messages.ts";
 import * as mergers from "../protocol/merger-messages.ts";
 import * as registration from "../protocol/registration-messages.ts";
 import * as removals from "../protocol/removal-messages.ts";
+import type { BlockWithStatus } from "../protocol/status-messages.ts";
 import * as statuses from "../protocol/status-messages.ts";
 import * as visibility from "../protocol/visibility-messages.ts";
 import { defaultTopologyMapper, type TopologyMapper } from "../topology/topology-mapper.ts";
@@ -58,6 +61,11 @@ export interface BlockManagerMasterEndpointOptions {
   readonly tracksVisibility?: boolean | undefined;
   /** Shuffle services that merge pushed blocks. Default: there are none. */
   readonly pushMergers?: PushMergerOptions | undefined;
+  /**
+   * Takes up what is in it, and keeps it up to date, so that a driver that was killed may be started
+   * again. Closed by whoever opened it. Default: none, block managers register again.
+   */
+  readonly journal?: MasterJournal | undefined;
   /** Executors whose directories are remembered. Default: 1,000. */
   readonly localDirsEntriesMax?: number | undefined;
 }
@@ -78,6 +86,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
   readonly #monitor: HeartbeatMonitor | null;
   readonly #visibility: CacheVisibility | null;
   readonly #mergers: PushMergers | null;
+  readonly #rows: ManagerRows | null;
   #stop: () => void = () => {};
 
   private constructor(env: RpcEnv, options: BlockManagerMasterEndpointOptions) {
@@ -86,8 +95,10 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     const { logger } = env;
     this.#env = env;
     this.#isExecutorAlive = options.isExecutorAlive ?? (() => true);
-    const { tracksVisibility = false, pushMergers } = options;
-    this.#visibility = tracksVisibility ? new CacheVisibility(VISIBILITY_TASKS_MAX) : null;
+    const { tracksVisibility = false, pushMergers, journal } = options;
+    const rows = journal ? new ManagerRows(journal) : null;
+    this.#rows = rows;
+    this.#visibility = tracksVisibility ? new CacheVisibility(VISIBILITY_TASKS_MAX, rows) : null;
     this.#mergers = pushMergers ? new PushMergers(pushMergers, env.platform.random) : null;
     this.#state = new MasterState({
       clock,
@@ -99,6 +110,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
       localDirsEntriesMax: options.localDirsEntriesMax ?? LOCAL_DIRS_ENTRIES_MAX_DEFAULT,
       visibility: this.#visibility,
       mergers: this.#mergers,
+      rows,
     });
     this.#orders = new ClusterOrders({
       state: this.#state,
@@ -136,13 +148,25 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     return self;
   }
 
-  override onStart(): void {
+  override async onStart(): Promise<void> {
+    if (this.#rows !== null) await this.#restore(this.#rows);
     this.#monitor?.start();
   }
 
   override onStop(): void {
     this.#monitor?.stop();
     this.#stopHeartbeats();
+  }
+
+  /** Messages wait until this is done. Block managers that were known have to register again. */
+  async #restore(rows: ManagerRows): Promise<void> {
+    const damaged = await rows.restore(
+      this.#state.restorer(({ slave }) => this.#env.endpointRefAt(slave)),
+    );
+    const { logger } = this.#env;
+    const known = this.#state.infos().length;
+    if (known > 0) logger.info(`restored ${known} block managers`);
+    if (damaged > 0) logger.error(`${damaged} rows of the master's state cannot be read`);
   }
 
   #setupHeartbeats(): void {
@@ -162,6 +186,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     const state = this.#state;
     this.receiveAndReply(registration.RegisterBlockManager, (request) => this.#register(request));
     this.receiveAndReply(registration.UpdateBlockInfo, (update) => this.#update(update));
+    this.receiveAndReply(registration.ReportBlocks, (report) => this.#report(report));
     this.receiveAndReply(executors.GetPeers, (id) => state.peersOf(id));
     this.receiveAndReply(executors.DecommissionBlockManagers, (executorIds) => {
       state.decommission(executorIds);
@@ -258,6 +283,15 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     const isAccepted = this.#state.update(update);
     if (isAccepted) this.#orders.tellIfVisible(update.blockManagerId, update.blockId);
     return isAccepted;
+  }
+
+  /** False at the first block that is not taken note of. */
+  #report({ blockManagerId, blocks, isLastOfAll }: registration.BlockReport): boolean {
+    const isTaken = ({ blockId, status }: BlockWithStatus): boolean =>
+      this.#update({ blockManagerId, blockId, ...status });
+    if (!blocks.every(isTaken)) return false;
+    if (isLastOfAll) this.#state.endReport(blockManagerId);
+    return this.#state.heartbeat(blockManagerId);
   }
 
   #register(

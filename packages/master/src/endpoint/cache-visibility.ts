@@ -3,6 +3,7 @@
  * succeeded: what a failed task left behind is never read by another.
  */
 import type { BlockId } from "@bm/block";
+import type { ManagerRows } from "../journal/manager-rows.ts";
 
 /** See the file comment. */
 export class CacheVisibility {
@@ -10,10 +11,15 @@ export class CacheVisibility {
   /** In the order in which the tasks were named. */
   readonly #blocksByTask = new Map<bigint, Map<string, BlockId>>();
   readonly #tasksMax: number;
+  readonly #rows: ManagerRows | null;
 
-  /** @param tasksMax tasks that are remembered; what the oldest computed then stays hidden. */
-  constructor(tasksMax: number) {
+  /**
+   * @param tasksMax tasks that are remembered; what the oldest computed then stays hidden.
+   * @param rows told of every change.
+   */
+  constructor(tasksMax: number, rows: ManagerRows | null) {
     this.#tasksMax = tasksMax;
+    this.#rows = rows;
   }
 
   /** Whether a block that somebody has may be read. */
@@ -24,11 +30,12 @@ export class CacheVisibility {
   /** Hides a block: it has got its first holder. */
   hide(id: BlockId): void {
     this.#hidden.add(id.name);
+    this.#rows?.putHidden(id);
   }
 
-  /** Forgets a block: it has no holder any more. */
+  /** Hides nothing of a block any more: it has no holder, or may be read. */
   forget(id: BlockId): void {
-    this.#hidden.delete(id.name);
+    if (this.#hidden.delete(id.name)) this.#rows?.deleteHidden(id);
   }
 
   /** Takes note of who computes a block. */
@@ -36,18 +43,23 @@ export class CacheVisibility {
     const blocks = this.#blocksByTask.get(taskId) ?? new Map<string, BlockId>();
     blocks.set(id.name, id);
     this.#blocksByTask.set(taskId, blocks);
+    this.#rows?.putTask(taskId, id);
     const [oldest] = this.#blocksByTask.keys();
-    if (this.#blocksByTask.size > this.#tasksMax && oldest !== undefined) {
-      this.#blocksByTask.delete(oldest);
-    }
+    if (this.#blocksByTask.size > this.#tasksMax && oldest !== undefined) this.#forgetTask(oldest);
   }
 
   /** Forgets a task. Gives the blocks of it that may be read from now on: none if it failed. */
   endTask(taskId: bigint, succeeded: boolean): BlockId[] {
+    const blocks = this.#forgetTask(taskId);
+    if (!succeeded) return [];
+    for (const id of blocks) this.forget(id);
+    return blocks;
+  }
+
+  #forgetTask(taskId: bigint): BlockId[] {
     const blocks = [...(this.#blocksByTask.get(taskId)?.values() ?? [])];
     this.#blocksByTask.delete(taskId);
-    if (!succeeded) return [];
-    for (const id of blocks) this.#hidden.delete(id.name);
+    for (const id of blocks) this.#rows?.deleteTask(taskId, id);
     return blocks;
   }
 }

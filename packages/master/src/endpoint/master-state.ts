@@ -9,15 +9,17 @@ import {
   isBroadcast,
   isRdd,
   isShuffle,
+  StorageLevel,
 } from "@bm/block";
 import type { RpcEndpointRef } from "@bm/rpc";
 import type { Clock, Logger } from "@bm/transport";
 import type { MasterEvent, MasterListener } from "../events/master-event.ts";
+import type { ManagerRow, ManagerRows, ManagerRowsVisitor } from "../journal/manager-rows.ts";
 import { MasterError } from "../master-error.ts";
 import type { BlockManagerRegistration, BlockUpdate } from "../protocol/registration-messages.ts";
 import type { TopologyMapper } from "../topology/topology-mapper.ts";
 import { BlockLocations } from "./block-locations.ts";
-import { BlockManagerInfo } from "./block-manager-info.ts";
+import { BlockManagerInfo, type BlockManagerTerms } from "./block-manager-info.ts";
 import type { CacheVisibility } from "./cache-visibility.ts";
 import { LocalDirsCache } from "./local-dirs-cache.ts";
 import type { PushMergers } from "./push-mergers.ts";
@@ -41,6 +43,8 @@ export interface MasterStateOptions {
   readonly visibility: CacheVisibility | null;
   /** Null where nothing is pushed. */
   readonly mergers: PushMergers | null;
+  /** Told of every change; null where nothing outlives the process. */
+  readonly rows: ManagerRows | null;
 }
 
 /** A block that lost a holder and has others. */
@@ -101,15 +105,66 @@ export class MasterState {
   ): Registered {
     const { executorId, host, port } = registration.blockManagerId;
     const id = BlockManagerId.of(executorId, host, port, this.#topologyOf(host));
-    const isKnown = this.#infos.has(id.key);
-    if (registration.isReRegister && !isAlive) {
-      const refused = BlockManagerId.of(INVALID_EXECUTOR_ID, host, port, id.topologyInfo);
-      if (!isKnown) return { id: refused, reduced: [] };
-      const text = `${id.toString()} registers again, is still registered, and its executor is dead`;
-      throw new MasterError("REGISTRATION_CONFLICT", text);
-    }
+    const known = this.infoOf(id);
+    if (registration.isReRegister && !isAlive) return this.#refuse(id, known);
     this.localDirs.set(executorId, registration.localDirs);
-    return { id, reduced: isKnown ? [] : this.#add(id, registration, slave) };
+    const { maxOnHeapMemSize: maxOnHeapMem, maxOffHeapMemSize: maxOffHeapMem } = registration;
+    const terms = { maxOnHeapMem, maxOffHeapMem, slave };
+    if (known === null) return { id, reduced: this.#add(id, terms) };
+    if (!known.isRestored) return { id, reduced: [] };
+    // One that registers for the first time has begun anew, with nothing of what it had.
+    if (!registration.isReRegister) return { id, reduced: this.#add(id, terms) };
+    known.reattach(terms);
+    known.lastSeenMs = this.#options.clock.nowMs();
+    this.#keep(known);
+    return { id, reduced: [] };
+  }
+
+  /** A block manager that registered again has reported every block: what it did not name is gone. */
+  endReport(id: BlockManagerId): void {
+    for (const blockId of this.infoOf(id)?.endReport() ?? []) {
+      this.update({
+        blockManagerId: id,
+        blockId,
+        storageLevel: StorageLevel.NONE,
+        memSize: 0,
+        diskSize: 0,
+      });
+    }
+  }
+
+  /**
+   * Takes in what the driver before this one knew, but its own block manager, which has ended with it.
+   * @param slaveAt makes a reference of an address
+   */
+  restorer(slaveAt: (row: ManagerRow) => RpcEndpointRef): ManagerRowsVisitor {
+    const { rows, visibility } = this.#options;
+    return {
+      manager: (row) => {
+        if (row.id.isDriver) {
+          rows?.deleteManager(row.id.executorId);
+          return;
+        }
+        this.localDirs.set(row.id.executorId, row.localDirs);
+        const { maxOnHeapMem, maxOffHeapMem, isDecommissioning } = row;
+        this.#put(row.id, { maxOnHeapMem, maxOffHeapMem, slave: slaveAt(row) }, true);
+        if (isDecommissioning) this.#decommissioning.add(row.id.key);
+      },
+      block: (executorId, blockId, status) => {
+        const info = this.infoOfExecutor(executorId);
+        if (info === null) {
+          rows?.deleteBlock(executorId, blockId);
+          return;
+        }
+        info.update({ blockId, ...status });
+        this.locations.add(blockId, info.id);
+      },
+      hidden: (blockId) => {
+        if (this.locations.has(blockId)) visibility?.hide(blockId);
+        else rows?.deleteHidden(blockId);
+      },
+      task: (taskId, blockId) => visibility?.setTask(blockId, taskId),
+    };
   }
 
   /** Takes note of a report; false when the block manager has to register. */
@@ -126,7 +181,7 @@ export class MasterState {
     const info = this.infoOf(id);
     if (info === null) return this.#isDriverOutside(id);
     info.lastSeenMs = this.#options.clock.nowMs();
-    return true;
+    return !info.isRestored;
   }
 
   /** Whom a block manager may replicate to; nobody when it is not registered. */
@@ -140,8 +195,10 @@ export class MasterState {
   /** Takes executors out of the peer lists; unknown ones are passed over. */
   decommission(executorIds: readonly string[]): void {
     for (const executorId of executorIds) {
-      const id = this.#idByExecutor.get(executorId);
-      if (id !== undefined) this.#decommissioning.add(id.key);
+      const info = this.infoOfExecutor(executorId);
+      if (info === null) continue;
+      this.#decommissioning.add(info.id.key);
+      this.#keep(info);
     }
   }
 
@@ -154,7 +211,10 @@ export class MasterState {
   /** Forgets the blocks of an RDD. */
   removeRdd(rddId: number): void {
     for (const id of this.locations.blocksWhere((block) => isRdd(block) && block.rddId === rddId)) {
-      for (const holder of this.locations.of(id)) this.infoOf(holder)?.remove(id);
+      for (const holder of this.locations.of(id)) {
+        this.infoOf(holder)?.remove(id);
+        this.#options.rows?.deleteBlock(holder.executorId, id);
+      }
       this.#options.visibility?.forget(id);
       this.locations.removeAll(id);
     }
@@ -171,6 +231,7 @@ export class MasterState {
     this.#idByExecutor.delete(executorId);
     this.#decommissioning.delete(id.key);
     this.#infos.delete(id.key);
+    this.#options.rows?.deleteManager(executorId);
     const reduced = info.blocks().flatMap(({ blockId }) => this.#loseHolder(blockId, id));
     const timeMs = this.#options.clock.wallTimeMs();
     this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId: id });
@@ -183,34 +244,56 @@ export class MasterState {
     this.#post({ type: "ExecutorExpired", timeMs, executorId, silentMs });
   }
 
-  #add(
-    id: BlockManagerId,
-    registration: BlockManagerRegistration,
-    slave: RpcEndpointRef,
-  ): ReducedBlock[] {
-    const { clock, logger } = this.#options;
+  /** @throws MasterError REGISTRATION_CONFLICT */
+  #refuse(id: BlockManagerId, known: BlockManagerInfo | null): Registered {
+    if (known !== null && !known.isRestored) {
+      const text = `${id.toString()} registers again, is still registered, and its executor is dead`;
+      throw new MasterError("REGISTRATION_CONFLICT", text);
+    }
+    const reduced = known === null ? [] : this.removeExecutor(id.executorId);
+    const { host, port, topologyInfo } = id;
+    return { id: BlockManagerId.of(INVALID_EXECUTOR_ID, host, port, topologyInfo), reduced };
+  }
+
+  #add(id: BlockManagerId, terms: BlockManagerTerms): ReducedBlock[] {
     const former = this.#idByExecutor.get(id.executorId);
     if (former !== undefined) {
-      logger.error(
+      this.#options.logger.error(
         `two different registrations of one executor: ${former.toString()}, now ${id.toString()}`,
       );
     }
     const reduced = this.removeExecutor(id.executorId);
-    const { maxOnHeapMemSize: maxOnHeapMem, maxOffHeapMemSize: maxOffHeapMem } = registration;
-    const nowMs = clock.nowMs();
-    const info = new BlockManagerInfo({ id, maxOnHeapMem, maxOffHeapMem, slave, nowMs });
+    this.#keep(this.#put(id, terms, false));
+    return reduced;
+  }
+
+  #put(id: BlockManagerId, terms: BlockManagerTerms, isRestored: boolean): BlockManagerInfo {
+    const { clock, mergers } = this.#options;
+    const info = new BlockManagerInfo({ id, nowMs: clock.nowMs(), isRestored }, terms);
     this.#idByExecutor.set(id.executorId, id);
     this.#infos.set(id.key, info);
-    this.#options.mergers?.add(id);
+    mergers?.add(id);
+    const { maxMem, maxOnHeapMem, maxOffHeapMem } = info;
     this.#post({
       type: "BlockManagerAdded",
       timeMs: clock.wallTimeMs(),
       blockManagerId: id,
-      maxMem: info.maxMem,
+      maxMem,
       maxOnHeapMem,
       maxOffHeapMem,
     });
-    return reduced;
+    return info;
+  }
+
+  #keep({ id, maxOnHeapMem, maxOffHeapMem, slave }: BlockManagerInfo): void {
+    this.#options.rows?.putManager({
+      id,
+      maxOnHeapMem,
+      maxOffHeapMem,
+      slave,
+      localDirs: this.localDirs.get(id.executorId) ?? [],
+      isDecommissioning: this.#decommissioning.has(id.key),
+    });
   }
 
   /** Map output is not kept here, but an executor on its way out tells where it moved its files. */
@@ -226,9 +309,12 @@ export class MasterState {
     const info = this.infoOf(id);
     if (info === null) return this.#isDriverOutside(id);
     info.lastSeenMs = this.#options.clock.nowMs();
+    if (info.isRestored) return false;
     info.update(update);
     if (storageLevel.isValid) this.#addHolder(blockId, id);
     else this.#removeHolder(blockId, id);
+    const status = info.statusOf(blockId);
+    if (status !== null) this.#options.rows?.putBlock(id.executorId, blockId, status);
     return true;
   }
 
@@ -239,6 +325,7 @@ export class MasterState {
 
   /** Gives how many are left. */
   #removeHolder(blockId: BlockId, id: BlockManagerId): number {
+    this.#options.rows?.deleteBlock(id.executorId, blockId);
     const left = this.locations.remove(blockId, id);
     if (left === 0) this.#options.visibility?.forget(blockId);
     return left;

@@ -1,6 +1,8 @@
 /** The driver's knowledge of where the map output of every shuffle is. */
 import type { BlockManagerId } from "@bm/block";
 import { type Logger, silentLogger } from "@bm/transport";
+import type { MasterJournal } from "../journal/master-journal.ts";
+import { ShuffleRows } from "../journal/shuffle-rows.ts";
 import { MasterError } from "../master-error.ts";
 import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
 import type { MapStatus } from "./map-status.ts";
@@ -12,7 +14,12 @@ import { ShuffleStatus } from "./shuffle-status.ts";
 export interface MapOutputTrackerMasterOptions {
   /** Default: says nothing. */
   readonly logger?: Logger | undefined;
+  /** Kept up to date; see {@link MapOutputTrackerMaster.restored}. Default: none. */
+  readonly journal?: MasterJournal | undefined;
 }
+
+/** Epochs of a driver that was started again are above those of the one before: they may be lost. */
+const EPOCHS_PER_GENERATION = 2 ** 32;
 
 /**
  * See the file comment. Every loss of output raises the epoch: whoever schedules reduce tasks sends
@@ -21,15 +28,34 @@ export interface MapOutputTrackerMasterOptions {
 export class MapOutputTrackerMaster implements MapOutputRegistry {
   readonly #shuffles = new Map<number, ShuffleStatus>();
   readonly #logger: Logger;
+  readonly #rows: ShuffleRows | null;
   #epoch = 0;
 
   constructor(options: MapOutputTrackerMasterOptions = {}) {
-    this.#logger = options.logger ?? silentLogger;
+    const { journal, logger = silentLogger } = options;
+    this.#logger = logger;
+    this.#rows = journal ? new ShuffleRows(journal) : null;
+    if (journal) this.#epoch = (journal.generation - 1) * EPOCHS_PER_GENERATION;
   }
 
-  /** Counts the losses of output. */
+  /** With the shuffles that are in the journal. */
+  static async restored(
+    options: MapOutputTrackerMasterOptions & { readonly journal: MasterJournal },
+  ): Promise<MapOutputTrackerMaster> {
+    const tracker = new MapOutputTrackerMaster(options);
+    await tracker.#restore();
+    return tracker;
+  }
+
+  /** Rises with every loss of output, and when a driver is started again from its journal. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Who has the output of each map that is known. @throws MasterError SHUFFLE_UNKNOWN */
+  outputLocations(shuffleId: number): ReadonlyMap<number, BlockManagerId> {
+    const { byMapIndex } = this.#shuffle(shuffleId);
+    return new Map([...byMapIndex].map(([mapIndex, { location }]) => [mapIndex, location]));
   }
 
   /** Whether the shuffle is registered. */
@@ -50,7 +76,8 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     if (this.#shuffles.has(shuffleId)) {
       throw new MasterError("SHUFFLE_REGISTERED_TWICE", `Shuffle ID ${shuffleId} registered twice`);
     }
-    this.#shuffles.set(shuffleId, new ShuffleStatus(shuffleId, numMaps));
+    this.#shuffles.set(shuffleId, new ShuffleStatus(shuffleId, numMaps, this.#rows));
+    this.#rows?.putShuffle(shuffleId, numMaps, []);
   }
 
   /**
@@ -111,7 +138,9 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
 
   /** Says which shuffle services merge a shuffle. @throws MasterError SHUFFLE_UNKNOWN */
   setShufflePushMergerLocations(shuffleId: number, locations: readonly BlockManagerId[]): void {
-    this.#shuffle(shuffleId).merges.mergerLocations = locations;
+    const { numMaps, merges } = this.#shuffle(shuffleId);
+    merges.mergerLocations = locations;
+    this.#rows?.putShuffle(shuffleId, numMaps, locations);
   }
 
   /** Which shuffle services merge a shuffle. @throws MasterError SHUFFLE_UNKNOWN */
@@ -139,6 +168,7 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
   }
 
   unregisterShuffle(shuffleId: number): void {
+    this.#shuffles.get(shuffleId)?.forget();
     this.#shuffles.delete(shuffleId);
   }
 
@@ -164,6 +194,20 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     const { startMapIndex, endMapIndex } = options;
     const range = { startPartition, endPartition, startMapIndex, endMapIndex };
     return blocksByLocation(this.#shuffle(shuffleId), range);
+  }
+
+  async #restore(): Promise<void> {
+    const shuffles = this.#shuffles;
+    const damaged = await this.#rows?.restore({
+      shuffle: (shuffleId, numMaps, mergerLocations) => {
+        const status = new ShuffleStatus(shuffleId, numMaps, this.#rows);
+        status.merges.mergerLocations = mergerLocations;
+        shuffles.set(shuffleId, status);
+      },
+      output: (shuffleId, ...output) => shuffles.get(shuffleId)?.restore(...output),
+      merge: (shuffleId, ...merge) => shuffles.get(shuffleId)?.merges.set(...merge),
+    });
+    if (damaged) this.#logger.error(`${damaged} rows of map output cannot be read`);
   }
 
   #removeAt(isLost: (location: BlockManagerId) => boolean): void {

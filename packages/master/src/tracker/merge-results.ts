@@ -4,12 +4,23 @@ import { MasterError } from "../master-error.ts";
 import type { MergeStatus } from "./merge-status.ts";
 import { serializeMergeStatuses } from "./serialized-statuses.ts";
 
+/** Told of every change. */
+export interface MergeRows {
+  put(partition: number, status: MergeStatus): void;
+  delete(partition: number): void;
+}
+
 /** See the file comment. */
 export class MergeResults {
   /** Shuffle services that were chosen for the shuffle. */
   mergerLocations: readonly BlockManagerId[] = [];
+  readonly #rows: MergeRows | null;
   readonly #byPartition = new Map<number, MergeStatus>();
   #serialized: Uint8Array | null = null;
+
+  constructor(rows: MergeRows | null) {
+    this.#rows = rows;
+  }
 
   /** By reduce partition. */
   get byPartition(): ReadonlyMap<number, MergeStatus> {
@@ -28,6 +39,7 @@ export class MergeResults {
       throw new MasterError("PARTITION_INVALID", `merged partition ${partition}`);
     }
     this.#byPartition.set(partition, status);
+    this.#rows?.put(partition, status);
     this.#serialized = null;
   }
 
@@ -37,6 +49,7 @@ export class MergeResults {
     if (status === undefined || !status.location.equals(location)) return false;
     if (mapIndex !== null && !status.hasMap(mapIndex)) return false;
     this.#serialized = null;
+    this.#rows?.delete(partition);
     return this.#byPartition.delete(partition);
   }
 

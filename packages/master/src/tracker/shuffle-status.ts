@@ -1,4 +1,5 @@
 import type { BlockManagerId } from "@bm/block";
+import type { ShuffleRows } from "../journal/shuffle-rows.ts";
 import { MasterError } from "../master-error.ts";
 import type { MapStatus } from "./map-status.ts";
 import { MergeResults } from "./merge-results.ts";
@@ -9,16 +10,25 @@ import type { ShuffleOutputs } from "./shuffle-outputs.ts";
 export class ShuffleStatus implements ShuffleOutputs {
   readonly shuffleId: number;
   readonly numMaps: number;
-  readonly merges: MergeResults = new MergeResults();
+  readonly merges: MergeResults;
+  readonly #rows: ShuffleRows | null;
   readonly #byMapIndex = new Map<number, MapStatus>();
   /** Outputs that were lost, by map index: an executor that moves blocks may bring one back. */
   readonly #lost = new Map<number, MapStatus>();
   readonly #mapIndexById = new Map<bigint, number>();
   #serialized: Uint8Array | null = null;
 
-  constructor(shuffleId: number, numMaps: number) {
+  /** @param rows told of every change; null where nothing outlives the process. */
+  constructor(shuffleId: number, numMaps: number, rows: ShuffleRows | null) {
     this.shuffleId = shuffleId;
     this.numMaps = numMaps;
+    this.#rows = rows;
+    this.merges = new MergeResults(
+      rows && {
+        put: (partition, status) => rows.putMerge(shuffleId, partition, status),
+        delete: (partition) => rows.deleteMerge(shuffleId, partition),
+      },
+    );
   }
 
   /** The known outputs. */
@@ -40,14 +50,27 @@ export class ShuffleStatus implements ShuffleOutputs {
    * @throws MasterError MAP_INDEX_INVALID
    */
   add(mapIndex: number, status: MapStatus): boolean {
-    if (!Number.isInteger(mapIndex) || mapIndex < 0 || mapIndex >= this.numMaps) {
-      const detail = `map ${mapIndex} of shuffle ${this.shuffleId}, which has ${this.numMaps}`;
-      throw new MasterError("MAP_INDEX_INVALID", detail);
-    }
+    this.#check(mapIndex);
     const former = this.#byMapIndex.get(mapIndex) ?? this.#lost.get(mapIndex);
     if (former !== undefined) this.#mapIndexById.delete(former.mapId);
     this.#set(mapIndex, status);
     return former !== undefined && former.checksum !== status.checksum;
+  }
+
+  /** Takes in an output that was known, or lost, before the driver was started again. */
+  restore(mapIndex: number, status: MapStatus, isLost: boolean): void {
+    this.#check(mapIndex);
+    (isLost ? this.#lost : this.#byMapIndex).set(mapIndex, status);
+    this.#mapIndexById.set(status.mapId, mapIndex);
+  }
+
+  /** Removes what outlives the process. */
+  forget(): void {
+    for (const mapIndex of [...this.#byMapIndex.keys(), ...this.#lost.keys()]) {
+      this.#rows?.deleteOutput(this.shuffleId, mapIndex);
+    }
+    this.merges.removeAt(() => true);
+    this.#rows?.deleteShuffle(this.shuffleId);
   }
 
   /** Forgets an output, if it is the one at `location`. */
@@ -73,16 +96,24 @@ export class ShuffleStatus implements ShuffleOutputs {
     return true;
   }
 
+  #check(mapIndex: number): void {
+    if (Number.isInteger(mapIndex) && mapIndex >= 0 && mapIndex < this.numMaps) return;
+    const detail = `map ${mapIndex} of shuffle ${this.shuffleId}, which has ${this.numMaps}`;
+    throw new MasterError("MAP_INDEX_INVALID", detail);
+  }
+
   #set(mapIndex: number, status: MapStatus): void {
     this.#byMapIndex.set(mapIndex, status);
     this.#lost.delete(mapIndex);
     this.#mapIndexById.set(status.mapId, mapIndex);
     this.#serialized = null;
+    this.#rows?.putOutput(this.shuffleId, mapIndex, status, false);
   }
 
   #lose(mapIndex: number, status: MapStatus): void {
     this.#byMapIndex.delete(mapIndex);
     this.#lost.set(mapIndex, status);
     this.#serialized = null;
+    this.#rows?.putOutput(this.shuffleId, mapIndex, status, true);
   }
 }

@@ -83,6 +83,29 @@ describe("the driver's message", () => {
     expect(cluster.events.filter(({ type }) => type === "BlockUpdated")).toHaveLength(4);
   });
 
+  it("ReportBlocks", async () => {
+    const status = { storageLevel: MEMORY, memSize: 30, diskSize: 0 };
+    const gone = { ...status, storageLevel: StorageLevel.NONE };
+    const other = testBlockId("x");
+    const blocks = [
+      { blockId: block, status },
+      { blockId: other, status },
+      { blockId: other, status: gone },
+    ];
+    const whole = { blockManagerId: one.id, blocks, isLastOfAll: true };
+    await expect(cluster.master.reportBlocks(whole)).resolves.toBe(true);
+    await expect(remaining(one.id)).resolves.toBe(970);
+    await expect(cluster.master.contains(other)).resolves.toBe(false);
+    expect(cluster.events.filter(({ type }) => type === "BlockUpdated")).toHaveLength(3);
+    // Only one that had to register again loses what it does not report.
+    const nothing = { ...whole, blocks: [] };
+    await expect(cluster.master.reportBlocks(nothing)).resolves.toBe(true);
+    await expect(cluster.master.contains(block)).resolves.toBe(true);
+    await expect(cluster.master.reportBlocks({ ...nothing, blockManagerId: bare })).resolves.toBe(
+      false,
+    );
+  });
+
   it("GetLocations", async () => {
     await expect(cluster.master.getLocations(block)).resolves.toEqual([]);
     await report(two.id, block, MEMORY);

@@ -20,6 +20,9 @@ export interface MasterLinkOptions {
   readonly onRefused: (error: Error) => void;
 }
 
+/** Blocks in one message of a whole report; a few tens of bytes each. */
+const BLOCKS_PER_REPORT = 1000;
+
 /** See the file comment. */
 export class MasterLink {
   readonly #options: MasterLinkOptions;
@@ -47,6 +50,8 @@ export class MasterLink {
 
   /** Tells what there is of a block now. Never rejects: the next report or heartbeat mends it. */
   async report(id: BlockId, status: BlockStatus): Promise<void> {
+    // What a whole report says now must not come after what this one says.
+    await this.#registering?.catch(() => {});
     if (this.#isClosed) return;
     try {
       if (!(await this.#update(id, status))) await this.reregister();
@@ -81,8 +86,16 @@ export class MasterLink {
       }
       throw error;
     }
-    for (const { id, status } of await blocks()) {
-      if (!(await this.#update(id, status))) return;
+    await this.#reportAll(await blocks());
+  }
+
+  async #reportAll(all: readonly { id: BlockId; status: BlockStatus }[]): Promise<void> {
+    const entries = all.map(({ id: blockId, status }) => ({ blockId, status }));
+    for (let start = 0; ; start += BLOCKS_PER_REPORT) {
+      const blocks = entries.slice(start, start + BLOCKS_PER_REPORT);
+      const isLastOfAll = start + blocks.length === entries.length;
+      const report = { blockManagerId: this.#id, blocks, isLastOfAll };
+      if (!(await this.#options.master.reportBlocks(report)) || isLastOfAll) return;
     }
   }
 
