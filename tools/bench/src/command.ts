@@ -20,6 +20,10 @@ import { ratioChart } from "./report/ratio-chart.ts";
 import { jsonReport } from "./report/run-report.ts";
 import { textReport } from "./report/text-report.ts";
 import { runBenchmark } from "./run-benchmark.ts";
+import { runServiceClient } from "./service/client/service-client.ts";
+import { runServiceSuites } from "./service/service-command.ts";
+import type { ServiceSuite } from "./service/service-suite.ts";
+import { SERVICE_SUITES, serviceSuitesNamed } from "./service/service-suites.ts";
 import {
   CONTENDERS,
   type ContenderName,
@@ -37,8 +41,16 @@ const CHART = "benchmarks.svg";
 /** Leaves the last suites and the ends of the processes room within two minutes. */
 const QUICK_LIMIT_SECONDS = 80;
 
+/** What `--suite` has named. */
+interface Chosen {
+  readonly transport: readonly Suite[];
+  readonly service: readonly ServiceSuite[];
+}
+
+const NOTHING: Chosen = { transport: [], service: [] };
+
 interface RunOptions {
-  readonly suite: readonly Suite[];
+  readonly suite: Chosen;
   readonly peer: readonly ContenderName[];
   readonly quick: boolean;
   readonly rounds?: number;
@@ -70,7 +82,12 @@ export function createCommand(): Command {
     // Or its own --suite would swallow that of `bench client`.
     .enablePositionalOptions()
     .description("Speed and memory of the transport, beside Spark's own and others, in turns.")
-    .option("--suite <name>", "run this one or group (rpc) only; may be repeated", addSuite, [])
+    .option(
+      "--suite <name>",
+      "run this one or group (rpc, service) only; may be repeated",
+      choose,
+      NOTHING,
+    )
     .option("--peer <name>", "jvm, grpc, net or none; may be repeated; default: all", addPeer, [])
     .option("--quick", "shorter rounds, three of them: within two minutes", false)
     .option("--rounds <n>", "rounds of each suite (default: 5)", positive)
@@ -82,6 +99,7 @@ export function createCommand(): Command {
     .action((options: RunOptions) => runCommand(options));
   program.addCommand(createServerCommand());
   program.addCommand(createClientCommand());
+  program.addCommand(new Command("service-client").action(runServiceClient), { hidden: true });
   return program;
 }
 
@@ -115,9 +133,12 @@ async function runCommand(options: RunOptions): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
   }
+  const { service, transport } = options.suite;
+  if (service.length > 0) await runService(service, options, stop.signal);
+  if (service.length > 0 && transport.length === 0) return;
   const report = await runBenchmark(
     {
-      suites: options.suite.length > 0 ? options.suite : SUITES,
+      suites: transport.length > 0 ? transport : SUITES,
       peers: peersOf(options.peer),
       pace: paceOf(options),
       limitSeconds: options.quick ? QUICK_LIMIT_SECONDS : null,
@@ -131,6 +152,20 @@ async function runCommand(options: RunOptions): Promise<void> {
   if (!options.docs) return;
   writeFileSync(join(DOCS, CHART), ratioChart(report.comparisons));
   writeFileSync(join(DOCS, PAGE), benchmarkPage(report, CHART));
+}
+
+function runService(
+  suites: readonly ServiceSuite[],
+  { json, peer, quick, roundSeconds, rounds, warmUpSeconds }: RunOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const pace = {
+    isQuick: quick,
+    rounds: rounds ?? (quick ? 1 : 5),
+    roundSeconds: roundSeconds ?? (quick ? 0.2 : 2),
+    warmUpSeconds: warmUpSeconds ?? (quick ? 0.2 : 4),
+  };
+  return runServiceSuites({ suites, withSpark: peersOf(peer).includes("jvm"), pace, json }, signal);
 }
 
 function typedCommand(args: readonly string[]): string {
@@ -207,10 +242,17 @@ function peersOf(chosen: readonly string[]): readonly ContenderName[] {
   return chosen.length === 0 ? all : all.filter((name) => chosen.includes(name));
 }
 
+function choose(name: string, before: Chosen): Chosen {
+  const service = serviceSuitesNamed(name);
+  if (service.length > 0) return { ...before, service: [...before.service, ...service] };
+  return { ...before, transport: addSuite(name, before.transport) };
+}
+
 function addSuite(name: string, before: readonly Suite[] = []): readonly Suite[] {
   const found = SUITE_GROUPS[name] ?? SUITES.filter((suite) => suite.name === name);
   if (found.length > 0) return [...before, ...found];
-  const names = [...Object.keys(SUITE_GROUPS), ...SUITES.map((suite) => suite.name)].join(", ");
+  const suites = [...SUITES, ...SERVICE_SUITES].map((suite) => suite.name);
+  const names = [...Object.keys(SUITE_GROUPS), "service", ...suites].join(", ");
   throw new InvalidArgumentError(`There are: ${names}.`);
 }
 

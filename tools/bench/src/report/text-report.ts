@@ -8,5 +8,6 @@ export function textReport(report: RunReport): string {
   return [machineText(report.machine), ...tables, RATIO_NOTE].join("\n\n");
 }
 
-const RATIO_NOTE =
+/** What a reader of ratios should know. */
+export const RATIO_NOTE: string =
   "Ratios are medians over the rounds with [least-most]. Compare ratios between runs, never the rest.";
