@@ -115,6 +115,9 @@ describe("bm serve", () => {
     expect(text).toMatch(/metrics_shuffleService_registeredExecutorsSize_Value \d+\n/);
     expect(text).toContain("metrics_shuffleService_registerExecutorRequestLatencyMillis_Count 1\n");
     expect(text).toContain("metrics_shuffleService_numActiveConnections_Count 1\n");
+    for (const quota of ["lookups", "sending", "streams"]) {
+      expect(text).toContain(`bm_shuffle_quota_waiting{quota="${quota}"} 0\n`);
+    }
   });
 
   it("serves from several event loops, and counts them together", async () => {

@@ -40,6 +40,7 @@ export class ServiceMetricsText {
     for (const name of TIMERS) addTimer(registry, name, () => service.metrics[name].snapshot());
     addSparkGauges(registry, service);
     addOurs(registry, service);
+    addQuotas(registry, service);
   }
 
   get contentType(): string {
@@ -115,6 +116,52 @@ function addOurs(registry: Registry, service: ExternalShuffleService): void {
       registers: [],
       collect() {
         for (const [cause, count] of diagnosedCorruption) this.set({ cause }, count);
+      },
+    }),
+  );
+}
+
+function addQuotas(registry: Registry, service: ExternalShuffleService): void {
+  registry.registerMetric(
+    new Gauge({
+      name: "bm_shuffle_quota_waiting",
+      help: "What waits because its application has too much at once, by quota.",
+      labelNames: ["quota"],
+      registers: [],
+      collect() {
+        const { lookupsWaiting, sendingWaiting, streamsWaiting } = service.gauges;
+        this.set({ quota: "lookups" }, lookupsWaiting);
+        this.set({ quota: "sending" }, sendingWaiting);
+        this.set({ quota: "streams" }, streamsWaiting);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Counter({
+      name: "bm_shuffle_quota_waits_total",
+      help: "What had to wait so far, by quota.",
+      labelNames: ["quota"],
+      registers: [],
+      collect() {
+        const { lookupWaits, sendingWaits, streamWaits } = service.gauges;
+        this.reset();
+        this.inc({ quota: "lookups" }, lookupWaits);
+        this.inc({ quota: "sending" }, sendingWaits);
+        this.inc({ quota: "streams" }, streamWaits);
+      },
+    }),
+  );
+  registry.registerMetric(
+    new Gauge({
+      name: "bm_shuffle_application_sending_bytes",
+      help: "Bytes being sent under the quota, of the twenty applications with the most.",
+      labelNames: ["application"],
+      registers: [],
+      collect() {
+        this.reset();
+        for (const [application, bytes] of service.gauges.sendingBytes) {
+          this.set({ application }, bytes);
+        }
       },
     }),
   );

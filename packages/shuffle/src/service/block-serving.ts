@@ -13,6 +13,7 @@ import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
+import { ApplicationQuotas } from "./quota/application-quotas.ts";
 import type { ServiceConf } from "./service-conf.ts";
 
 /** What {@link serveBlocks} puts together. */
@@ -31,6 +32,7 @@ export interface BlockServingOptions {
 /** What answers peers in one event loop. */
 export interface BlockServing {
   readonly resolver: ExternalShuffleBlockResolver;
+  readonly quotas: ApplicationQuotas;
   readonly handler: ExternalBlockHandler;
   readonly transport: TransportMetrics;
   readonly server: TransportServer;
@@ -49,9 +51,11 @@ export async function serveBlocks(
     registry,
     guard,
     indexCacheBytesMax: share(conf.bytes("spark.shuffle.service.index.cache.size")),
-    lookupsMax: share(conf.count("bm.service.lookups.max")),
+    lookupLimits: conf.lookupLimits(loops),
   });
+  const quotas = new ApplicationQuotas(conf, loops);
   const handler = new ExternalBlockHandler({
+    quotas,
     files,
     random,
     logger,
@@ -70,5 +74,5 @@ export async function serveBlocks(
     closeIdleConnections: true,
   });
   const server = await context.createServer(address);
-  return { resolver, handler, transport: context.metrics, server };
+  return { resolver, quotas, handler, transport: context.metrics, server };
 }

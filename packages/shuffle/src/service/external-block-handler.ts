@@ -13,7 +13,6 @@
  */
 import { SHUFFLE_MERGER_EXECUTOR_ID } from "@bm/block";
 import {
-  type ChunkSource,
   type Files,
   type Logger,
   type MergedBlockMetaQuery,
@@ -29,31 +28,22 @@ import type {
   BlockTransferMessage,
   CorruptionCauseName,
   DiagnoseCorruption,
-  FetchShuffleBlockChunks,
-  FetchShuffleBlocks,
   GetLocalDirsForExecutors,
-  OpenBlocks,
   RegisterExecutor,
   RemoveBlocks,
 } from "../protocol/block-transfer-message.ts";
 import { decodeBlockTransferMessage } from "../protocol/decode-message.ts";
 import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
-import { BlockChunks } from "./block-chunks.ts";
 import { diagnoseCorruption } from "./diagnose-corruption.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { chunkOfMapId } from "./merge/merged-chunk-map-id.ts";
-import {
-  mergedChunks,
-  namesMergedChunks,
-  type OpenedMergedChunks,
-  openedMergedChunks,
-} from "./merge/merged-chunks.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
-import { fetchedBlocks, namedBlocks, OpenedBlocks } from "./opened-blocks.ts";
+import { type OpenRequest, OpenStreams } from "./open-streams.ts";
+import type { ApplicationQuotas } from "./quota/application-quotas.ts";
 import { ReferenceBudget } from "./reference-budget.ts";
 import { removeBlocks } from "./remove-blocks.ts";
 import { executorNotRegistered, JAVA, serviceFailure } from "./service-failure.ts";
@@ -68,6 +58,7 @@ export interface ExternalBlockHandlerOptions {
   readonly resolver: ExternalShuffleBlockResolver;
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
+  readonly quotas: ApplicationQuotas;
   /** Bytes of blocks that were opened and not asked for yet. */
   readonly openReferenceBytesMax: number;
 }
@@ -80,6 +71,7 @@ export class ExternalBlockHandler extends RpcHandler {
   readonly references: ReferenceBudget;
   readonly #options: ExternalBlockHandlerOptions;
   readonly #metrics: ShuffleServiceMetrics;
+  readonly #streams: OpenStreams;
 
   constructor(options: ExternalBlockHandlerOptions) {
     super();
@@ -87,6 +79,8 @@ export class ExternalBlockHandler extends RpcHandler {
     this.#metrics = options.metrics;
     this.references = new ReferenceBudget(options.openReferenceBytesMax);
     this.streamManager = new OneForOneStreamManager(options.random);
+    const { references, streamManager } = this;
+    this.#streams = new OpenStreams({ ...options, references, streamManager });
   }
 
   /** @throws ShuffleError MESSAGE_UNKNOWN, MESSAGE_MALFORMED, MESSAGE_UNEXPECTED, BLOCK_IDS_INVALID. */
@@ -145,7 +139,8 @@ export class ExternalBlockHandler extends RpcHandler {
     this.#metrics.numActiveConnections += 1;
   }
 
-  override channelInactive(): void {
+  override channelInactive({ channel }: TransportClient): void {
+    this.#options.quotas.connectionEnded(channel);
     this.#metrics.numActiveConnections -= 1;
   }
 
@@ -198,42 +193,13 @@ export class ExternalBlockHandler extends RpcHandler {
     );
   }
 
-  #openStream(client: TransportClient, message: OpenRequest): Uint8Array {
+  #openStream(client: TransportClient, message: OpenRequest): Answer {
     const end = this.#metrics.openBlockRequestLatencyMillis.start();
     try {
-      const chunks = this.#chunksOf(client, message);
-      const { clientId } = client;
-      const streamId = this.streamManager.registerStream(clientId, chunks, client.channel);
-      const numChunks = chunks.count;
-      return encodeBlockTransferMessage({ type: "StreamHandle", streamId, numChunks });
+      return this.#streams.open(client, message);
     } finally {
       end();
     }
-  }
-
-  #chunksOf(client: TransportClient, message: OpenRequest): ChunkSource {
-    const { mergeManager, metrics, resolver } = this.#options;
-    const { appId, execId } = message;
-    const opened = openedOf(message);
-    const onDone = this.#reserve(client, opened.count, opened.bytes);
-    if (opened instanceof OpenedBlocks) {
-      return new BlockChunks({ appId, execId, blocks: opened, resolver, metrics, onDone });
-    }
-    return mergedChunks(opened, { appId, mergeManager, metrics, onDone });
-  }
-
-  /** Takes the memory of opened blocks; the result gives it back. */
-  #reserve(client: TransportClient, count: number, bytes: number): () => void {
-    const { references } = this;
-    if (count === 0) return () => {};
-    if (references.tryTake(bytes)) return () => references.giveBack(bytes);
-    const peer = client.channel.remoteAddress;
-    const { logger } = this.#options;
-    logger.warn(`closing ${peer}: ${references.bytes} bytes of opened blocks wait to be fetched`);
-    // An answer would fail the blocks for good: a peer asks again after a broken connection only.
-    const refusal = new ShuffleError("CLOSED", "too many opened blocks wait to be fetched");
-    client.abort(refusal);
-    throw refusal;
   }
 
   #register({ appId, execId, executorInfo }: RegisterExecutor): Promise<Uint8Array> {
@@ -300,15 +266,7 @@ export class ExternalBlockHandler extends RpcHandler {
   }
 }
 
-type OpenRequest = FetchShuffleBlockChunks | FetchShuffleBlocks | OpenBlocks;
 type Answer = Uint8Array | Promise<Uint8Array>;
-
-function openedOf(message: OpenRequest): OpenedBlocks | OpenedMergedChunks {
-  if (message.type === "FetchShuffleBlocks") return fetchedBlocks(message);
-  if (message.type === "FetchShuffleBlockChunks") return openedMergedChunks(message);
-  const { blockIds } = message;
-  return namesMergedChunks(blockIds) ? openedMergedChunks(message) : namedBlocks(blockIds);
-}
 
 /** Connections without a client id come from networks where nobody authenticates. */
 function authorise({ clientId }: TransportClient, appId: string): void {

@@ -10,7 +10,7 @@ import type { ExecutorShuffleInfo } from "../protocol/block-transfer-message.ts"
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import { IndexCache, type MapOutput } from "./index-cache.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
-import { LookupQueue } from "./lookup-queue.ts";
+import { type LookupLimits, LookupQueue } from "./lookup-queue.ts";
 import { ReferenceBudget } from "./reference-budget.ts";
 
 /** Options of {@link ExternalShuffleBlockResolver}. */
@@ -20,11 +20,10 @@ export interface ExternalShuffleBlockResolverOptions {
   readonly guard: LocalDirsGuard;
   /** Spark: `spark.shuffle.service.index.cache.size`. */
   readonly indexCacheBytesMax: number;
-  /** Lookups on disk at once; the rest waits in turns. Default: 64, of one application 32. */
-  readonly lookupsMax?: number | undefined;
+  /** Lookups on disk at once; the rest waits in turns. */
+  readonly lookupLimits: LookupLimits;
 }
 
-const LOOKUPS_MAX_DEFAULT = 64;
 const WINDOWS_BYTES_MAX = 64 * 1024 * 1024;
 const EMPTY_BODY = new Uint8Array(0);
 
@@ -39,7 +38,7 @@ export class ExternalShuffleBlockResolver {
   readonly #guard: LocalDirsGuard;
 
   constructor(options: ExternalShuffleBlockResolverOptions) {
-    const { files, guard, indexCacheBytesMax, lookupsMax = LOOKUPS_MAX_DEFAULT } = options;
+    const { files, guard, indexCacheBytesMax, lookupLimits } = options;
     this.#files = files;
     this.#registry = options.registry;
     this.#guard = guard;
@@ -48,10 +47,7 @@ export class ExternalShuffleBlockResolver {
       bytesMax: indexCacheBytesMax,
       checkRead: (path, localDirs) => guard.checkRead(path, localDirs),
     });
-    this.lookups = new LookupQueue({
-      runningMax: lookupsMax,
-      runningMaxPerApplication: Math.max(1, Math.floor(lookupsMax / 2)),
-    });
+    this.lookups = new LookupQueue(lookupLimits);
   }
 
   /**

@@ -28,6 +28,7 @@ import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manag
 import { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
 import type { DirectoryTree } from "./platform/directory-tree.ts";
 import { nodeRealPath, type RealPath } from "./platform/real-path.ts";
+import type { ApplicationQuotas } from "./quota/application-quotas.ts";
 import type { RowStore } from "./row-store.ts";
 import { startChores } from "./service-chores.ts";
 import { ServiceConf } from "./service-conf.ts";
@@ -71,6 +72,7 @@ export interface ExternalShuffleServiceOptions {
 export interface ShuffleServiceParts {
   readonly registry: ExecutorRegistry;
   readonly resolver: ExternalShuffleBlockResolver;
+  readonly quotas: ApplicationQuotas;
   readonly handler: ExternalBlockHandler;
   readonly expiry: Expiry;
   readonly orphans: OrphanSweep;

@@ -3,8 +3,8 @@
  * turn, so that one with a million requests does not make the others wait behind all of them.
  */
 
-/** Options of {@link LookupQueue}. */
-export interface LookupQueueOptions {
+/** Limits of {@link LookupQueue}. */
+export interface LookupLimits {
   /** Lookups that run at once. */
   readonly runningMax: number;
   /** Of one application. */
@@ -20,14 +20,26 @@ interface Lane {
 
 /** See the file comment. */
 export class LookupQueue {
-  readonly #options: LookupQueueOptions;
+  #limits: LookupLimits;
   /** In the order of their turns: whoever starts a lookup goes to the end. */
   readonly #lanes = new Map<string, Lane>();
   #running = 0;
   #waiting = 0;
+  #waits = 0;
 
-  constructor(options: LookupQueueOptions) {
-    this.#options = options;
+  constructor(limits: LookupLimits) {
+    this.#limits = limits;
+  }
+
+  /** Other limits from now on; what runs goes on. */
+  setLimits(limits: LookupLimits): void {
+    this.#limits = limits;
+    for (let left = this.#waiting; left > 0; left -= 1) this.#startNext();
+  }
+
+  /** Lookups that had to wait so far. */
+  get waits(): number {
+    return this.#waits;
   }
 
   /** Lookups that wait for their turn. */
@@ -43,6 +55,7 @@ export class LookupQueue {
       return this.#start(appId, lane, lookup);
     }
     this.#waiting += 1;
+    this.#waits += 1;
     return new Promise<T>((resolve) => {
       lane.waiting.push(() => resolve(this.#start(appId, lane, lookup)));
     });
@@ -76,7 +89,7 @@ export class LookupQueue {
   }
 
   #mayRun(lane: Lane): boolean {
-    const { runningMax, runningMaxPerApplication } = this.#options;
+    const { runningMax, runningMaxPerApplication } = this.#limits;
     return this.#running < runningMax && lane.running < runningMaxPerApplication;
   }
 }

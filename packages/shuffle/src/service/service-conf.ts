@@ -2,6 +2,7 @@
 import { parseByteSize, parseDurationMs, TransportConf } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
 import type { OrphanPolicy } from "./cleanup/clean-orphans.ts";
+import type { LookupLimits } from "./lookup-queue.ts";
 
 /** One key with its default. */
 export interface ServiceKey {
@@ -54,11 +55,24 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
     "256m",
     "Memory for blocks that were opened and not fetched yet.",
   ),
+  key("bm.service.lookups.max", "count", "64", "Lookups on disk at once."),
   key(
-    "bm.service.lookups.max",
+    "bm.service.application.lookups.max",
     "count",
-    "64",
-    "Lookups on disk at once; half for one application.",
+    "0",
+    "Of these for one application; 0: half of all.",
+  ),
+  key(
+    "bm.service.application.sending.size",
+    "bytes",
+    "0",
+    "Bytes of chunks that are being sent for one application; the rest waits. 0: no quota.",
+  ),
+  key(
+    "bm.service.application.openStreams.max",
+    "count",
+    "0",
+    "Streams that one application may have open; further ones wait. 0: no quota.",
   ),
   key(
     "bm.service.drain.timeout",
@@ -152,6 +166,14 @@ export class ServiceConf {
     if (REFUSING_CLASSES.has(name)) return false;
     const text = `spark.shuffle.push.server.mergedShuffleFileManagerImpl=${name}: ${MERGING_CLASS} or the default`;
     throw new ShuffleError("OPTION_INVALID", text);
+  }
+
+  /** One event loop's share of lookups. @throws ShuffleError OPTION_INVALID. */
+  lookupLimits(loops: number): LookupLimits {
+    const runningMax = Math.max(1, Math.ceil(this.count("bm.service.lookups.max") / loops));
+    const ofOne = Math.ceil(this.count("bm.service.application.lookups.max") / loops);
+    const half = Math.max(1, Math.floor(runningMax / 2));
+    return { runningMax, runningMaxPerApplication: ofOne === 0 ? half : ofOne };
   }
 
   /** What the keys of `bm.service.cleanup` say. @throws ShuffleError OPTION_INVALID. */
