@@ -16,6 +16,7 @@ export {
   type RpcAnswer,
   type RpcCall,
   RpcEndpoint,
+  type RpcPeer,
 } from "./endpoint/rpc-endpoint.ts";
 export { RpcEndpointRef, type RpcEndpointRefOptions } from "./endpoint/rpc-endpoint-ref.ts";
 export { type EndpointOptions, RpcEnv, type RpcEnvOptions } from "./env/rpc-env.ts";

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "@bm/transport";
 import { RpcError } from "../rpc-error.ts";
-import type { Outcome } from "./courier.ts";
+import type { Courier, Delivery, DeliveryInProgress, Outcome } from "./courier.ts";
 
 /** How long to wait for an answer. */
 export interface AskOptions {
@@ -9,7 +9,10 @@ export interface AskOptions {
    * connection lasts. Default: `spark.rpc.askTimeout`.
    */
   readonly timeoutMs?: number | undefined;
-  /** Stops waiting; the message may still be handled. */
+  /**
+   * Stops waiting. The endpoint learns of it, then and when the time is up: a message that still waits
+   * in its inbox is not handled, and a handler that runs sees it in `RpcCall.signal`.
+   */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -18,38 +21,46 @@ export interface AskLimits {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
-  /** Names message and endpoint in errors. */
-  readonly label: string;
+  /** Named in errors. */
+  readonly endpoint: { toString(): string };
 }
 
-/**
- * The promise of one outcome, ended early by time or signal. `start` gives the way to stop waiting,
- * and may tell the outcome before it returns.
- */
-export function askOnce<Reply>(
+/** What is sent, without what becomes of it. */
+export type Sending<Request, Reply> = Pick<
+  Delivery<Request, Reply>,
+  "message" | "request" | "isOneWay"
+>;
+
+/** The promise of one outcome, ended early by time or signal. */
+export function askOnce<Request, Reply>(
+  courier: Courier,
+  sending: Sending<Request, Reply>,
   limits: AskLimits,
-  start: (outcome: Outcome<Reply>) => () => void,
 ): Promise<Reply> {
-  const { signal, label } = limits;
-  if (signal?.aborted) return Promise.reject(aborted(label, signal));
+  if (limits.signal?.aborted) return Promise.reject(aborted(sending, limits));
   return new Promise((resolve, reject) => {
-    const pending = new PendingAsk(limits, { resolve, reject });
-    pending.waitFor(start(pending));
+    const { message, request, isOneWay } = sending;
+    const outcome = new PendingAsk<Reply>(sending, limits, { resolve, reject });
+    const canBeGivenUp = limits.signal !== undefined && !isOneWay;
+    outcome.waitFor(courier.deliver({ message, request, isOneWay, canBeGivenUp, outcome }));
   });
 }
 
+type Label = Pick<Sending<unknown, unknown>, "isOneWay"> & {
+  readonly message: { readonly type: string };
+};
+
 class PendingAsk<Reply> implements Outcome<Reply> {
+  readonly #label: Label;
   readonly #limits: AskLimits;
   readonly #promise: Outcome<Reply>;
   #isEnded = false;
   #timer: Timer | null = null;
-  #forget: (() => void) | null = null;
-  readonly #onAbort = (): void => {
-    const { label, signal } = this.#limits;
-    this.#giveUp(aborted(label, signal));
-  };
+  #delivery: DeliveryInProgress | null = null;
+  #onAbort: (() => void) | null = null;
 
-  constructor(limits: AskLimits, promise: Outcome<Reply>) {
+  constructor(label: Label, limits: AskLimits, promise: Outcome<Reply>) {
+    this.#label = label;
     this.#limits = limits;
     this.#promise = promise;
   }
@@ -65,31 +76,41 @@ class PendingAsk<Reply> implements Outcome<Reply> {
   }
 
   /** From now on the limits hold. */
-  waitFor(forget: () => void): void {
+  waitFor(delivery: DeliveryInProgress): void {
     if (this.#isEnded) return;
-    const { clock, signal, timeoutMs, label } = this.#limits;
-    this.#forget = forget;
-    signal?.addEventListener("abort", this.#onAbort, { once: true });
+    const { clock, signal, timeoutMs } = this.#limits;
+    this.#delivery = delivery;
+    if (signal !== undefined) {
+      this.#onAbort = () => this.#giveUp(aborted(this.#label, this.#limits));
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    }
     if (timeoutMs === Infinity) return;
-    this.#timer = clock.setTimer(timeoutMs, () => this.#giveUp(timedOut(label, timeoutMs)));
+    this.#timer = clock.setTimer(timeoutMs, () =>
+      this.#giveUp(timedOut(this.#label, this.#limits)),
+    );
   }
 
   #giveUp(error: RpcError): void {
-    this.#forget?.();
+    this.#delivery?.giveUp();
     this.reject(error);
   }
 
   #end(): void {
     this.#isEnded = true;
     this.#timer?.cancel();
-    this.#limits.signal?.removeEventListener("abort", this.#onAbort);
+    if (this.#onAbort !== null) {
+      this.#limits.signal?.removeEventListener("abort", this.#onAbort);
+    }
   }
 }
 
-function aborted(label: string, signal: AbortSignal | undefined): RpcError {
-  return new RpcError("ABORTED", `${label}: given up`, { cause: signal?.reason });
+function aborted(label: Label, { endpoint, signal }: AskLimits): RpcError {
+  return new RpcError("ABORTED", `${label.message.type} to ${endpoint.toString()}: given up`, {
+    cause: signal?.reason,
+  });
 }
 
-function timedOut(label: string, timeoutMs: number): RpcError {
-  return new RpcError("TIMEOUT", `${label}: no answer within ${timeoutMs} ms`);
+function timedOut(label: Label, { endpoint, timeoutMs }: AskLimits): RpcError {
+  const text = `${label.message.type} to ${endpoint.toString()}: no answer within ${timeoutMs} ms`;
+  return new RpcError("TIMEOUT", text);
 }

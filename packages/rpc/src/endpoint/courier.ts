@@ -9,16 +9,23 @@ export interface Outcome<Reply> {
 
 /** One message to be brought to an endpoint. */
 export interface Delivery<Request, Reply> {
-  readonly endpoint: string;
   readonly message: RpcMessage<Request, Reply>;
   readonly request: Request;
   /** The outcome is that the endpoint's inbox took it; `Reply` is void then. */
   readonly isOneWay: boolean;
+  /** The handler is to learn of it when the sender stops waiting. */
+  readonly canBeGivenUp: boolean;
   readonly outcome: Outcome<Reply>;
 }
 
-/** Brings messages to the endpoints of one environment, in the order in which they are given. */
+/** A message under way. */
+export interface DeliveryInProgress {
+  /** Stops waiting: the outcome is not told afterwards. */
+  giveUp(): void;
+}
+
+/** Brings messages to one endpoint, in the order in which they are given. */
 export interface Courier {
-  /** Never throws. Gives the way to stop waiting: the outcome is not told afterwards. */
-  deliver<Request, Reply>(delivery: Delivery<Request, Reply>): () => void;
+  /** Never throws. The outcome may be told before it returns. */
+  deliver<Request, Reply>(delivery: Delivery<Request, Reply>): DeliveryInProgress;
 }

@@ -6,32 +6,23 @@
 import type { Clock, Logger } from "@bm/transport";
 import { handlerFailure } from "../message/envelope.ts";
 import { RpcError } from "../rpc-error.ts";
+import { ConnectionEvents } from "./connection-events.ts";
+import { type InboxEntry, InboxQueue } from "./inbox-queue.ts";
 import { LaterReply } from "./reply-later.ts";
-import type { MessageHandler, RpcCall, RpcEndpoint } from "./rpc-endpoint.ts";
+import type { RpcEndpoint, RpcPeer } from "./rpc-endpoint.ts";
 import type { RpcEndpointRef } from "./rpc-endpoint-ref.ts";
 
-/** How much may wait. A message that would exceed a limit is refused with INBOX_FULL. */
+/** How much may wait. */
 export interface InboxLimits {
   /** Messages that wait for their turn or for a later answer. */
   readonly entriesMax: number;
   /** Payload bytes that came over the network and wait. One message always fits an empty inbox. */
   readonly bytesMax: number;
-}
-
-/** Takes the outcome of one message; exactly one of the two is called, once. */
-export interface AnswerSink {
-  onReply(reply: unknown): void;
-  onFailure(error: RpcError): void;
-}
-
-/** One message that waits. */
-export interface InboxEntry {
-  readonly handler: MessageHandler;
-  readonly request: unknown;
-  readonly call: RpcCall;
-  readonly payloadBytes: number;
-  /** Null for a message that was sent rather than asked. */
-  readonly sink: AnswerSink | null;
+  /**
+   * What happens to a message beyond them: it is refused with INBOX_FULL, or taken, and its
+   * connection is not read from until there is room again.
+   */
+  readonly whenFull: "refuse" | "hold";
 }
 
 /** What an inbox needs to know about its surroundings. */
@@ -43,7 +34,7 @@ export interface InboxOptions {
   readonly logger: Logger;
 }
 
-/** What an endpoint is doing now, and what waits for it. */
+/** What an endpoint is doing, and what waits for it. */
 export interface EndpointState {
   readonly name: string;
   /** Messages that wait for their turn. */
@@ -64,68 +55,91 @@ export class Inbox {
   readonly endpoint: RpcEndpoint;
   /** Settles when `onStop` has; never rejects. */
   readonly stopped: Promise<void>;
-  readonly #self: RpcEndpointRef;
-  readonly #limits: InboxLimits;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #entries: InboxEntry[] = [];
-  #nextEntry = 0;
-  #payloadBytes = 0;
+  readonly #options: InboxOptions;
+  readonly #queue = new InboxQueue();
+  readonly #events: ConnectionEvents;
   #laterReplies = 0;
   #handling: string | null = null;
   #state: "open" | "stopping" | "stopped" = "open";
   #wakeUp: (() => void) | null = null;
+  #whenRoom: (() => void)[] = [];
 
   constructor(options: InboxOptions) {
     this.endpoint = options.endpoint;
-    this.#self = options.self;
-    this.#limits = options.limits;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
+    this.#options = options;
+    this.#events = new ConnectionEvents(options.endpoint);
     this.stopped = this.#run();
   }
 
   /** Messages that wait for their turn, or whose answer comes later. */
   get size(): number {
-    return this.#entries.length - this.#nextEntry + this.#laterReplies;
+    return this.#queue.length + this.#laterReplies;
   }
 
   /** What goes on now. */
   get current(): EndpointState {
     return {
-      name: this.#self.name,
-      waitingMessages: this.#entries.length - this.#nextEntry,
-      waitingBytes: this.#payloadBytes,
+      name: this.#options.self.name,
+      waitingMessages: this.#queue.length,
+      waitingBytes: this.#queue.payloadBytes,
       laterReplies: this.#laterReplies,
       handling: this.#handling,
     };
   }
 
+  /** Whether a peer that brings messages is to wait now. */
+  get holdsPeers(): boolean {
+    return this.#options.limits.whenFull === "hold" && this.#isFullFor(0);
+  }
+
   /** Takes a message in. @throws RpcError INBOX_FULL, ENDPOINT_NOT_FOUND */
   post(entry: InboxEntry): void {
     if (this.#state !== "open") throw this.#gone();
-    const isFull =
-      this.size >= this.#limits.entriesMax ||
-      (this.size > 0 && this.#payloadBytes + entry.payloadBytes > this.#limits.bytesMax);
-    if (isFull) {
-      const detail = `${this.size} messages, ${this.#payloadBytes} bytes wait`;
-      throw new RpcError("INBOX_FULL", `${this.#self.name}: ${detail}`);
-    }
-    this.#entries.push(entry);
-    this.#payloadBytes += entry.payloadBytes;
-    this.#wake();
+    const isFromPeer = entry.call.remoteAddress !== null;
+    const isHeldInstead = isFromPeer && this.#options.limits.whenFull === "hold";
+    if (!isHeldInstead && this.#isFullFor(entry.payloadBytes)) throw this.#full();
+    this.#push(entry);
+  }
+
+  /** Calls once as soon as less than half of the limits is used, at the latest at the end. */
+  whenRoom(callback: () => void): void {
+    this.#whenRoom.push(callback);
+  }
+
+  /** Tells the endpoint, in turn, that a connection was made. */
+  connected(peer: RpcPeer): void {
+    const event = this.#events.connected(peer);
+    if (event === null || this.#state !== "open") return;
+    if (!this.#isFullFor(0)) return this.#push(event);
+    this.#events.forget(peer);
+    this.#warn(`is not told that ${peer.remoteAddress} is connected: its inbox is full`);
+  }
+
+  /** The same of its end, of which every endpoint learns that knows of its beginning. */
+  disconnected(peer: RpcPeer): void {
+    const event = this.#events.disconnected(peer);
+    if (event !== null && this.#state === "open") this.#push(event);
+  }
+
+  /** The same of a failure; left to the log while the inbox is full. */
+  networkFailed(error: Error, peer: RpcPeer): void {
+    const event = this.#events.failed(error, peer);
+    if (event === null || this.#state !== "open") return;
+    if (!this.#isFullFor(0)) return this.#push(event);
+    this.#warn(`is not told of a failure of ${peer.remoteAddress}: ${error.message}`);
   }
 
   /** Refuses new messages, handles those that wait, then runs `onStop`. Safe to call twice. */
   stop(): void {
     if (this.#state === "open") this.#state = "stopping";
     this.#wake();
+    this.#tellRoom();
   }
 
   /** Like `stop`, but what waits fails with `reason` at once. Safe to call twice. */
   abort(reason: RpcError): void {
     this.stop();
-    for (let entry = this.#take(); entry !== null; entry = this.#take()) {
+    for (let entry = this.#queue.take(); entry !== null; entry = this.#queue.take()) {
       entry.sink?.onFailure(reason);
     }
   }
@@ -133,7 +147,7 @@ export class Inbox {
   async #run(): Promise<void> {
     // The endpoint starts in a turn of its own, when whoever set it up is done.
     await Promise.resolve();
-    if (await this.#guarded("onStart", () => this.endpoint.onStart(this.#self))) {
+    if (await this.#guarded("onStart", () => this.endpoint.onStart(this.#options.self))) {
       await this.#handleAll();
     } else {
       this.abort(this.#gone());
@@ -145,8 +159,9 @@ export class Inbox {
   async #handleAll(): Promise<void> {
     let handledInTurn = 0;
     for (;;) {
-      const entry = this.#take();
+      const entry = this.#queue.take();
       if (entry !== null) {
+        this.#tellRoom();
         const pending = this.#handle(entry);
         if (pending !== null) await pending;
         handledInTurn += 1;
@@ -161,9 +176,14 @@ export class Inbox {
 
   /** Handles one message; gives a promise, which never rejects, when it takes longer. */
   #handle(entry: InboxEntry): Promise<void> | null {
-    this.#handling = entry.handler.message.type;
+    const { handler, request, call } = entry;
+    if (call.signal?.aborted) {
+      entry.sink?.onFailure(new RpcError("ABORTED", `${handler.type} was given up`));
+      return null;
+    }
+    this.#handling = handler.type;
     try {
-      const answer = entry.handler.handle(entry.request, entry.call);
+      const answer = handler.handle(request, call);
       if (answer instanceof Promise) return this.#awaitAnswer(entry, answer);
       this.#answer(entry, answer);
     } catch (error) {
@@ -193,12 +213,13 @@ export class Inbox {
       .catch((error: unknown) => this.#fail(entry, error))
       .finally(() => {
         this.#laterReplies -= 1;
+        this.#tellRoom();
       });
   }
 
   #fail(entry: InboxEntry, error: unknown): void {
     if (entry.sink !== null) entry.sink.onFailure(handlerFailure(error));
-    else this.#report(entry.handler.message.type, error);
+    else this.#report(entry.handler.type, error);
   }
 
   /** Runs a part of the endpoint that nobody waits for; false when it failed. */
@@ -213,28 +234,33 @@ export class Inbox {
   }
 
   #report(what: string, error: unknown): void {
+    const { logger, self } = this.#options;
     const failure = error instanceof Error ? error : new Error(String(error));
-    this.#logger.error(`endpoint ${this.#self.name}: ${what}: ${failure.message}`);
+    logger.error(`endpoint ${self.name}: ${what}: ${failure.message}`);
     try {
       this.endpoint.onError(failure);
     } catch (second) {
-      this.#logger.error(`endpoint ${this.#self.name}: onError: ${String(second)}`);
+      logger.error(`endpoint ${self.name}: onError: ${String(second)}`);
     }
   }
 
-  #take(): InboxEntry | null {
-    const entry = this.#entries[this.#nextEntry];
-    if (entry === undefined) return null;
-    this.#nextEntry += 1;
-    this.#payloadBytes -= entry.payloadBytes;
-    if (this.#nextEntry * 2 > this.#entries.length) this.#compact();
-    return entry;
+  #push(entry: InboxEntry): void {
+    this.#queue.push(entry);
+    this.#wake();
   }
 
-  /** Each entry is moved at most once per halving, so taking stays cheap however many wait. */
-  #compact(): void {
-    this.#entries.splice(0, this.#nextEntry);
-    this.#nextEntry = 0;
+  #isFullFor(payloadBytes: number, share = 1): boolean {
+    const { entriesMax, bytesMax } = this.#options.limits;
+    const bytes = this.#queue.payloadBytes + payloadBytes;
+    return this.size > 0 && (this.size >= entriesMax * share || bytes > bytesMax * share);
+  }
+
+  #tellRoom(): void {
+    if (this.#whenRoom.length === 0) return;
+    if (this.#state === "open" && this.#isFullFor(0, 0.5)) return;
+    const callbacks = this.#whenRoom;
+    this.#whenRoom = [];
+    for (const callback of callbacks) callback();
   }
 
   #moreMessages(): Promise<void> {
@@ -244,7 +270,7 @@ export class Inbox {
   }
 
   #nextTurn(): Promise<void> {
-    return new Promise((resolve) => void this.#clock.setImmediate(resolve));
+    return new Promise((resolve) => void this.#options.clock.setImmediate(resolve));
   }
 
   #wake(): void {
@@ -253,7 +279,17 @@ export class Inbox {
     wakeUp?.();
   }
 
+  #warn(text: string): void {
+    this.#options.logger.warn(`endpoint ${this.#options.self.name} ${text}`);
+  }
+
+  #full(): RpcError {
+    const detail = `${this.size} messages, ${this.#queue.payloadBytes} bytes wait`;
+    return new RpcError("INBOX_FULL", `${this.#options.self.name}: ${detail}`);
+  }
+
   #gone(): RpcError {
-    return new RpcError("ENDPOINT_NOT_FOUND", `endpoint ${this.#self.name} has stopped`);
+    const { name } = this.#options.self;
+    return new RpcError("ENDPOINT_NOT_FOUND", `endpoint ${name} has stopped`);
   }
 }

@@ -6,7 +6,7 @@ import {
 } from "../address/rpc-address.ts";
 import type { RpcConf } from "../config/rpc-conf.ts";
 import type { RpcMessage } from "../message/rpc-message.ts";
-import { type AskOptions, askOnce } from "./ask-once.ts";
+import { type AskLimits, type AskOptions, askOnce } from "./ask-once.ts";
 import { askUntilAnswered, type RetryOptions } from "./ask-until-answered.ts";
 import type { Courier } from "./courier.ts";
 
@@ -51,12 +51,8 @@ export class RpcEndpointRef implements RpcEndpointAddress {
     request: Request,
     options: AskOptions = {},
   ): Promise<Reply> {
-    const { courier, clock, conf, name } = this.#options;
-    const timeoutMs = options.timeoutMs ?? conf.askTimeoutMs;
-    const label = `${message.type} to ${this.toString()}`;
-    return askOnce<Reply>({ clock, timeoutMs, signal: options.signal, label }, (outcome) =>
-      courier.deliver({ endpoint: name, message, request, isOneWay: false, outcome }),
-    );
+    const sending = { message, request, isOneWay: false };
+    return askOnce(this.#options.courier, sending, this.#limits(options));
   }
 
   /**
@@ -82,18 +78,21 @@ export class RpcEndpointRef implements RpcEndpointAddress {
     request: Request,
     options: AskOptions = {},
   ): Promise<void> {
-    const { courier, clock, conf, name } = this.#options;
-    const timeoutMs = options.timeoutMs ?? conf.askTimeoutMs;
-    const label = `${message.type} to ${this.toString()}`;
-    const taken = askOnce<void>({ clock, timeoutMs, signal: options.signal, label }, (outcome) =>
-      courier.deliver({ endpoint: name, message, request, isOneWay: true, outcome }),
-    );
-    taken.catch((error: Error) => this.#options.logger.warn(`${label}: ${error.message}`));
+    const sending = { message, request, isOneWay: true };
+    const taken = askOnce(this.#options.courier, sending, this.#limits(options));
+    taken.catch((error: Error) => {
+      this.#options.logger.warn(`${message.type} to ${this.toString()}: ${error.message}`);
+    });
     return taken;
   }
 
   /** `name@host:port`, or `name` where only the own process reaches it. */
   toString(): string {
     return this.address === null ? this.name : `${this.name}@${formatRpcAddress(this.address)}`;
+  }
+
+  #limits({ timeoutMs, signal }: AskOptions): AskLimits {
+    const { clock, conf } = this.#options;
+    return { clock, timeoutMs: timeoutMs ?? conf.askTimeoutMs, signal, endpoint: this };
   }
 }

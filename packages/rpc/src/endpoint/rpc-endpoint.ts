@@ -5,10 +5,12 @@
  * when the handler has returned, or its promise has settled. State that only handlers touch needs no
  * other protection. What goes wrong in one endpoint never reaches another.
  *
- *     onStart -> message, message, ... -> onStop
+ *     onStart -> message, onConnected, message, ... -> onStop
  */
+import type { RpcAddress } from "../address/rpc-address.ts";
 import type { RpcMessage } from "../message/rpc-message.ts";
 import { RpcError } from "../rpc-error.ts";
+import type { InboxHandler } from "./inbox-queue.ts";
 import type { LaterReply } from "./reply-later.ts";
 import type { RpcEndpointRef } from "./rpc-endpoint-ref.ts";
 
@@ -16,17 +18,43 @@ import type { RpcEndpointRef } from "./rpc-endpoint-ref.ts";
 export interface RpcCall {
   /** The peer as its connection shows it (`/10.0.0.1:7337`); null for the own process. */
   readonly remoteAddress: string | null;
+  /** Where the peer says that it listens; null when it does not, and for the own process. */
+  readonly senderAddress: RpcAddress | null;
+  /** The identity that authentication established; null without authentication. */
+  readonly clientId: string | null;
+  /**
+   * Aborted when the asker stopped waiting or its connection was lost. Null where the asker gave no
+   * signal of its own, and for messages that were sent.
+   */
+  readonly signal: AbortSignal | null;
+}
+
+/** One connection to another environment; the same object from its beginning to its end. */
+export interface RpcPeer {
+  /** The peer as the connection shows it (`/10.0.0.1:7337`). */
+  readonly remoteAddress: string;
+  /** Where the peer listens: as it says itself when it connected, and as asked for when we did. */
+  readonly address: RpcAddress | null;
+  /** Its environment's name, as it says itself; null when we connected. */
+  readonly name: string | null;
   /** The identity that authentication established; null without authentication. */
   readonly clientId: string | null;
 }
+
+/** The sender of what never left the process. */
+export const OWN_PROCESS: RpcCall = {
+  remoteAddress: null,
+  senderAddress: null,
+  clientId: null,
+  signal: null,
+};
 
 /** What a handler gives: the answer, now, in order, or {@link replyLater | later}. */
 export type RpcAnswer<Reply> = Reply | Promise<Reply | LaterReply<Reply>> | LaterReply<Reply>;
 
 /** A handler with its message, types erased: the declaration vouches for them. */
-export interface MessageHandler {
+export interface MessageHandler extends InboxHandler {
   readonly message: RpcMessage<unknown, unknown>;
-  handle(request: unknown, call: RpcCall): unknown;
 }
 
 /** See the file comment. */
@@ -40,8 +68,20 @@ export abstract class RpcEndpoint {
   onStop(): void | Promise<void> {}
 
   /**
-   * Told of failures that nobody waits for: of `onStart`, `onStop` and of messages that were sent
-   * rather than asked. The default leaves them to the log of the environment.
+   * Another environment connected to ours, or ours to it; also told of those that were connected
+   * before the endpoint started. Comes in turn with messages, before the first one of that peer.
+   */
+  onConnected(_peer: RpcPeer): void | Promise<void> {}
+
+  /** A connection that `onConnected` told of has ended, after the last message that it brought. */
+  onDisconnected(_peer: RpcPeer): void | Promise<void> {}
+
+  /** A connection failed, which then ends, or could not be made. */
+  onNetworkError(_error: Error, _peer: RpcPeer): void | Promise<void> {}
+
+  /**
+   * Told of failures that nobody waits for: of `onStart`, `onStop`, the network's events, and of
+   * messages that were sent rather than asked. The default leaves them to the environment's log.
    */
   onError(_error: Error): void {}
 
@@ -70,6 +110,7 @@ export abstract class RpcEndpoint {
       throw new RpcError("OPTION_INVALID", `two handlers for ${message.type}`);
     }
     this.#handlers.set(message.type, {
+      type: message.type,
       message,
       handle: (request, call) => handler(request as Request, call),
     });

@@ -1,46 +1,41 @@
 /**
- * The endpoints of one environment by name. Messages of the own process come in as values, those of
- * peers as bytes; both end in the inbox of their endpoint.
+ * The endpoints of one environment by name. Brings them the messages of the own process, as values, and
+ * tells all of them what happens to connections.
  */
-import type { Courier, Delivery } from "../endpoint/courier.ts";
+import type { Courier, Delivery, DeliveryInProgress } from "../endpoint/courier.ts";
+import { type EndpointState, Inbox, type InboxOptions } from "../endpoint/inbox.ts";
+import type { AnswerSink } from "../endpoint/inbox-queue.ts";
 import {
-  type AnswerSink,
-  type EndpointState,
-  Inbox,
-  type InboxOptions,
-} from "../endpoint/inbox.ts";
-import type { MessageHandler, RpcCall } from "../endpoint/rpc-endpoint.ts";
+  type MessageHandler,
+  OWN_PROCESS,
+  type RpcCall,
+  type RpcPeer,
+} from "../endpoint/rpc-endpoint.ts";
 import { RpcError } from "../rpc-error.ts";
 
-/** A message of a peer, still in bytes. */
-export interface RemoteMessage {
-  readonly endpoint: string;
-  readonly type: string;
-  /** Handed over: what the handler gets may have views on it. */
-  readonly payload: Uint8Array;
-  readonly call: RpcCall;
-  /** Gets the bytes of the answer; null for a message that was sent rather than asked. */
-  readonly sink: RemoteSink | null;
-}
-
-/** Takes the outcome of a message of a peer. `onReply` throws when it cannot be sent as it is. */
-export interface RemoteSink {
-  onReply(payload: Uint8Array): void;
-  onFailure(error: RpcError): void;
+/** Who takes a message. */
+export interface Recipient {
+  readonly inbox: Inbox;
+  readonly handler: MessageHandler;
 }
 
 const NAME_CHARACTERS_MAX = 255;
-const OWN_PROCESS: RpcCall = { remoteAddress: null, clientId: null };
 
 /** See the file comment. */
-export class Dispatcher implements Courier {
+export class Dispatcher {
   readonly #inboxes = new Map<string, Inbox>();
   readonly #stopping = new Set<Inbox>();
+  readonly #peers = new Set<RpcPeer>();
   #isStopped = false;
 
   /** What each endpoint is doing, those that are stopping too. */
   states(): EndpointState[] {
     return [...this.#inboxes.values(), ...this.#stopping].map((inbox) => inbox.current);
+  }
+
+  /** Whether an endpoint of that name takes messages. */
+  has(name: string): boolean {
+    return this.#inboxes.has(name);
   }
 
   /** Adds an endpoint, which starts in a later turn. @throws RpcError ENDPOINT_NAME_INVALID, ENV_STOPPED */
@@ -53,6 +48,7 @@ export class Dispatcher implements Courier {
     }
     const inbox = new Inbox(options);
     this.#inboxes.set(name, inbox);
+    for (const peer of this.#peers) inbox.connected(peer);
     // An endpoint that fails to start ends by itself.
     void inbox.stopped.then(() => this.#forget(name, inbox));
   }
@@ -80,44 +76,13 @@ export class Dispatcher implements Courier {
     for (const inbox of [...this.#inboxes.values(), ...this.#stopping]) inbox.abort(envStopped());
   }
 
-  /** A message of the own process. */
-  deliver<Request, Reply>(delivery: Delivery<Request, Reply>): () => void {
-    let isAwaited = true;
-    const { endpoint, message, request, isOneWay, outcome } = delivery;
-    const sink: AnswerSink = {
-      // Caller and handler declared the same message, so the types agree.
-      onReply: (reply) => isAwaited && outcome.resolve(reply as Reply),
-      onFailure: (error) => isAwaited && outcome.reject(error),
-    };
-    try {
-      const { inbox, handler } = this.#find(endpoint, message.type);
-      const call = OWN_PROCESS;
-      inbox.post({ handler, request, call, payloadBytes: 0, sink: isOneWay ? null : sink });
-      if (isOneWay) sink.onReply(undefined);
-    } catch (error) {
-      sink.onFailure(error as RpcError);
-    }
-    return () => {
-      isAwaited = false;
-    };
+  /** What brings messages of the own process to an endpoint. */
+  courierTo(name: string): Courier {
+    return { deliver: (delivery) => this.#deliver(name, delivery) };
   }
 
-  /**
-   * A message of a peer.
-   * @throws RpcError ENDPOINT_NOT_FOUND, MESSAGE_UNKNOWN, MESSAGE_MALFORMED, INBOX_FULL, ENV_STOPPED
-   */
-  accept(message: RemoteMessage): void {
-    const { inbox, handler } = this.#find(message.endpoint, message.type);
-    const { payload, call, sink } = message;
-    const request = handler.message.request.decode(payload);
-    const valueSink: AnswerSink | null = sink && {
-      onReply: (reply) => sink.onReply(handler.message.reply.encode(reply)),
-      onFailure: (error) => sink.onFailure(error),
-    };
-    inbox.post({ handler, request, call, payloadBytes: payload.length, sink: valueSink });
-  }
-
-  #find(name: string, type: string): { inbox: Inbox; handler: MessageHandler } {
+  /** Who takes messages of a type. @throws RpcError ENDPOINT_NOT_FOUND, MESSAGE_UNKNOWN, ENV_STOPPED */
+  recipientOf(name: string, type: string): Recipient {
     if (this.#isStopped) throw envStopped();
     const inbox = this.#inboxes.get(name);
     if (inbox === undefined) throw new RpcError("ENDPOINT_NOT_FOUND", `no endpoint ${name}`);
@@ -126,9 +91,69 @@ export class Dispatcher implements Courier {
     throw new RpcError("MESSAGE_UNKNOWN", `endpoint ${name} does not handle ${type}`);
   }
 
+  /** A connection was made, in either direction. */
+  connected(peer: RpcPeer): void {
+    this.#peers.add(peer);
+    for (const inbox of this.#inboxes.values()) inbox.connected(peer);
+  }
+
+  /** It ended. */
+  disconnected(peer: RpcPeer): void {
+    this.#peers.delete(peer);
+    for (const inbox of this.#inboxes.values()) inbox.disconnected(peer);
+  }
+
+  /** It failed, or could not be made. */
+  networkFailed(error: Error, peer: RpcPeer): void {
+    for (const inbox of this.#inboxes.values()) inbox.networkFailed(error, peer);
+  }
+
+  #deliver<Request, Reply>(name: string, delivery: Delivery<Request, Reply>): DeliveryInProgress {
+    const { message, request, isOneWay } = delivery;
+    const sink = new LocalSink(delivery);
+    try {
+      const { inbox, handler } = this.recipientOf(name, message.type);
+      const { call } = sink;
+      inbox.post({ handler, request, call, payloadBytes: 0, sink: isOneWay ? null : sink });
+      if (isOneWay) sink.onReply(undefined);
+    } catch (error) {
+      sink.onFailure(error as RpcError);
+    }
+    return sink;
+  }
+
   #forget(name: string, inbox: Inbox): void {
     this.#stopping.delete(inbox);
     if (this.#inboxes.get(name) === inbox) this.#inboxes.delete(name);
+  }
+}
+
+/** The outcome of a message of the own process. */
+class LocalSink<Request, Reply> implements AnswerSink, DeliveryInProgress {
+  readonly call: RpcCall;
+  readonly #delivery: Delivery<Request, Reply>;
+  readonly #abandonment: AbortController | null;
+  #isAwaited = true;
+
+  constructor(delivery: Delivery<Request, Reply>) {
+    this.#delivery = delivery;
+    this.#abandonment = delivery.canBeGivenUp ? new AbortController() : null;
+    const signal = this.#abandonment?.signal ?? null;
+    this.call = signal === null ? OWN_PROCESS : { ...OWN_PROCESS, signal };
+  }
+
+  onReply(reply: unknown): void {
+    // Caller and handler declared the same message, so the types agree.
+    if (this.#isAwaited) this.#delivery.outcome.resolve(reply as Reply);
+  }
+
+  onFailure(error: RpcError): void {
+    if (this.#isAwaited) this.#delivery.outcome.reject(error);
+  }
+
+  giveUp(): void {
+    this.#isAwaited = false;
+    this.#abandonment?.abort();
   }
 }
 

@@ -6,18 +6,29 @@ import {
   type StreamManager,
   type TransportClient,
 } from "@bm/transport";
-import { decodeRequest, encodeFailure, encodeReply, handlerFailure } from "../message/envelope.ts";
-import { RpcError } from "../rpc-error.ts";
-import type { Dispatcher, RemoteSink } from "./dispatcher.ts";
-import { checkMessageBytes } from "./outbox.ts";
+import type { RpcPeer } from "../endpoint/rpc-endpoint.ts";
+import {
+  decodeRequest,
+  encodeFailure,
+  encodeReply,
+  type RequestEnvelope,
+} from "../message/envelope.ts";
+import { decodeNotice } from "../message/notice.ts";
+import { Connection } from "./connection.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { failureOfHandler, RemoteAnswer } from "./remote-answer.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Brings the messages of peers to the endpoints, and their outcomes back. */
+/**
+ * Brings the messages of peers to the endpoints, and their outcomes back. Also told of every connection
+ * that our side opened, and of the end of all.
+ */
 export class EnvRpcHandler extends RpcHandler {
   readonly streamManager: StreamManager;
   readonly #dispatcher: Dispatcher;
   readonly #messageBytesMax: number;
+  readonly #connections = new Map<TransportClient, Connection>();
 
   constructor(dispatcher: Dispatcher, messageBytesMax: number, random: Random) {
     super();
@@ -29,32 +40,76 @@ export class EnvRpcHandler extends RpcHandler {
 
   override receive(client: TransportClient, body: Uint8Array, callback: RpcReplyCallback): void {
     try {
-      const { endpoint, type, payload, isOneWay } = decodeRequest(body);
-      const sink: RemoteSink = {
-        onReply: (reply) => this.#reply(type, reply, callback),
-        onFailure: (error) => callback.onSuccess(encodeFailure(error)),
-      };
-      this.#dispatcher.accept({
-        endpoint,
-        type,
-        // The body is only borrowed, and the message waits longer than this turn.
-        payload: Buffer.from(payload),
-        call: { remoteAddress: client.remoteAddress, clientId: client.clientId },
-        sink: isOneWay ? null : sink,
-      });
-      if (isOneWay) callback.onSuccess(encodeReply(NO_BYTES));
+      const envelope = decodeRequest(body);
+      this.#accept(this.#connectionOf(client), envelope, callback);
+      if (envelope.isOneWay) callback.onSuccess(encodeReply(NO_BYTES));
     } catch (error) {
-      const failure = error instanceof RpcError ? error : handlerFailure(error);
-      callback.onSuccess(encodeFailure(failure));
+      callback.onSuccess(encodeFailure(failureOfHandler(error)));
     }
   }
 
-  #reply(type: string, payload: Uint8Array, callback: RpcReplyCallback): void {
-    try {
-      checkMessageBytes(`the answer to ${type}`, payload.length, this.#messageBytesMax);
-      callback.onSuccess(encodeReply(payload));
-    } catch (error) {
-      callback.onSuccess(encodeFailure(error instanceof RpcError ? error : handlerFailure(error)));
+  /** A notice; the transport logs what it throws. */
+  override receiveOneWay(client: TransportClient, body: Uint8Array): void {
+    const notice = decodeNotice(body);
+    const connection = this.#connectionOf(client);
+    if (notice.kind === "givenUp") connection.givenUp(notice.callId);
+    else if (connection.peer === null) {
+      this.#dispatcher.connected(connection.greetedBy(notice.hello));
     }
+  }
+
+  /** Our side opened a connection, and is about to use it. */
+  opened(client: TransportClient, peer: RpcPeer): void {
+    // Of one that is gone again already nobody would hear the end.
+    if (!client.isActive) return;
+    this.#connectionOf(client).peer = peer;
+    this.#dispatcher.connected(peer);
+  }
+
+  override exceptionCaught(error: Error, client: TransportClient): void {
+    const peer = this.#connections.get(client)?.peer ?? null;
+    if (peer !== null) this.#dispatcher.networkFailed(error, peer);
+  }
+
+  override channelInactive(client: TransportClient): void {
+    const connection = this.#connections.get(client);
+    if (connection === undefined) return;
+    this.#connections.delete(client);
+    connection.close();
+    if (connection.peer !== null) this.#dispatcher.disconnected(connection.peer);
+  }
+
+  #accept(connection: Connection, envelope: RequestEnvelope, callback: RpcReplyCallback): void {
+    const { inbox, handler } = this.#dispatcher.recipientOf(envelope.endpoint, envelope.type);
+    // The body is only borrowed, and the message waits longer than this turn.
+    const payload = Buffer.from(envelope.payload);
+    const request = handler.message.request.decode(payload);
+    const callId = envelope.isOneWay ? 0 : envelope.callId;
+    const call = callId === 0 ? connection.call : connection.abandonableCall(callId);
+    const settled = (): void => connection.settled(callId);
+    const sink = envelope.isOneWay
+      ? null
+      : new RemoteAnswer(
+          handler.message,
+          callback,
+          this.#messageBytesMax,
+          callId === 0 ? null : settled,
+        );
+    try {
+      inbox.post({ handler, request, call, payloadBytes: payload.length, sink });
+    } catch (error) {
+      settled();
+      throw error;
+    }
+    if (inbox.holdsPeers) connection.holdFor(inbox);
+  }
+
+  #connectionOf(client: TransportClient): Connection {
+    let connection = this.#connections.get(client);
+    if (connection === undefined) {
+      connection = new Connection(client);
+      this.#connections.set(client, connection);
+    }
+    return connection;
   }
 }

@@ -5,33 +5,35 @@
  *
  * Messages that are given while the connection is made wait and go out first, in order.
  */
-import {
-  type BytesManagedBuffer,
-  type ClientFactory,
-  isConnectionError,
-  type TransportClient,
-} from "@bm/transport";
+import type { ClientFactory, TransportClient } from "@bm/transport";
 import { formatRpcAddress, type RpcAddress } from "../address/rpc-address.ts";
-import type { Courier, Delivery } from "../endpoint/courier.ts";
-import { decodeReply, encodeRequest } from "../message/envelope.ts";
+import type { Courier, Delivery, DeliveryInProgress } from "../endpoint/courier.ts";
+import type { RpcPeer } from "../endpoint/rpc-endpoint.ts";
+import { encodeRequest, encodeRequestHead } from "../message/envelope.ts";
+import { checkMessageBytes } from "../message/message-bytes.ts";
+import type { RpcMessage } from "../message/rpc-message.ts";
 import { RpcError } from "../rpc-error.ts";
 import { envStopped } from "./dispatcher.ts";
 import { fromTransportError } from "./from-transport-error.ts";
+import { asRpcError, Parcel } from "./parcel.ts";
 
 /** Limits on what leaves the environment. */
 export interface OutboxLimits {
   /** Messages without outcome yet, to all peers together. */
   readonly outstandingMax: number;
+  /** Their payload bytes. One message always fits. */
+  readonly outstandingBytesMax: number;
   readonly messageBytesMax: number;
 }
 
-/** A message that has no outcome yet. */
-interface Parcel {
-  readonly body: Uint8Array;
-  readonly onAnswer: (payload: Uint8Array) => void;
-  readonly onFailure: (error: RpcError) => void;
-  /** Drops what the connection keeps for the answer. */
-  cancel: () => void;
+/** What the outbox works with. */
+export interface OutboxOptions {
+  readonly clients: ClientFactory;
+  readonly limits: OutboxLimits;
+  /** What is said first on a new connection. */
+  readonly hello: () => Uint8Array;
+  readonly onConnected: (client: TransportClient, peer: RpcPeer) => void;
+  readonly onConnectFailed: (error: Error, peer: RpcPeer) => void;
 }
 
 interface Peer {
@@ -41,70 +43,79 @@ interface Peer {
   readonly waiting: Set<Parcel>;
 }
 
+const CALL_ID_MAX = 2 ** 32 - 1;
+const NOTHING_IN_PROGRESS: DeliveryInProgress = { giveUp: () => {} };
+
 /** See the file comment. */
 export class Outbox {
-  readonly #clients: ClientFactory;
-  readonly #limits: OutboxLimits;
+  readonly #options: OutboxOptions;
   readonly #peers = new Map<string, Peer>();
   readonly #outstanding = new Set<Parcel>();
+  #outstandingBytes = 0;
+  #lastCallId = 0;
   #isStopped = false;
 
-  constructor(clients: ClientFactory, limits: OutboxLimits) {
-    this.#clients = clients;
-    this.#limits = limits;
+  constructor(options: OutboxOptions) {
+    this.#options = options;
   }
 
-  /** What brings messages to the endpoints at `address`. */
-  courierTo(address: RpcAddress): Courier {
-    return { deliver: (delivery) => this.#deliver(address, delivery) };
+  /** What brings messages to an endpoint at `address`. */
+  courierTo(address: RpcAddress, endpoint: string): Courier {
+    const heads = new RequestHeads(endpoint);
+    const peerKey = formatRpcAddress(address);
+    return {
+      deliver: (delivery) => {
+        try {
+          const parcel = this.#pack(delivery, heads);
+          this.#post(this.#peerAt(peerKey, address), parcel);
+          return parcel;
+        } catch (error) {
+          delivery.outcome.reject(asRpcError(error));
+          return NOTHING_IN_PROGRESS;
+        }
+      },
+    };
   }
 
   /** Fails what has no outcome yet, and everything from now on, with ENV_STOPPED. */
   stop(): void {
     this.#isStopped = true;
-    for (const parcel of this.#outstanding) {
-      parcel.cancel();
-      this.#settle(parcel, () => parcel.onFailure(envStopped()));
-    }
+    for (const parcel of this.#outstanding) parcel.fail(envStopped());
   }
 
-  #deliver<Request, Reply>(address: RpcAddress, delivery: Delivery<Request, Reply>): () => void {
-    const { message, outcome, isOneWay } = delivery;
-    try {
-      const parcel: Parcel = {
-        body: this.#pack(delivery),
-        onAnswer: (payload) => {
-          // Nothing but an empty payload acknowledges a message that was sent.
-          const reply = isOneWay ? (undefined as Reply) : message.reply.decode(payload);
-          outcome.resolve(reply);
-        },
-        onFailure: (error) => outcome.reject(error),
-        cancel: () => {},
-      };
-      this.#outstanding.add(parcel);
-      this.#post(address, parcel);
-      return () => this.#forget(address, parcel);
-    } catch (error) {
-      outcome.reject(asRpcError(error));
-      return () => {};
-    }
-  }
-
-  #pack<Request, Reply>(delivery: Delivery<Request, Reply>): Uint8Array {
+  #pack<Request, Reply>(delivery: Delivery<Request, Reply>, heads: RequestHeads): Parcel {
     if (this.#isStopped) throw envStopped();
-    if (this.#outstanding.size >= this.#limits.outstandingMax) {
-      throw new RpcError("OUTBOX_FULL", `${this.#outstanding.size} messages wait for an answer`);
-    }
-    const { endpoint, message, request, isOneWay } = delivery;
+    const { message, request, isOneWay, canBeGivenUp } = delivery;
     const payload = message.request.encode(request);
-    checkMessageBytes(message.type, payload.length, this.#limits.messageBytesMax);
-    return encodeRequest({ endpoint, type: message.type, payload, isOneWay });
+    this.#checkLimits(message, payload);
+    const callId = canBeGivenUp ? this.#takeCallId() : 0;
+    const body = encodeRequest(heads.of(message.type, isOneWay), payload, callId);
+    const parcel: Parcel = new Parcel(delivery, body, callId, () => {
+      if (this.#outstanding.delete(parcel)) this.#outstandingBytes -= payload.length;
+    });
+    this.#outstanding.add(parcel);
+    this.#outstandingBytes += payload.length;
+    return parcel;
   }
 
-  #post(address: RpcAddress, parcel: Parcel): void {
-    const peer = this.#peerAt(address);
+  #checkLimits({ type }: Pick<RpcMessage<unknown, unknown>, "type">, payload: Uint8Array): void {
+    const { outstandingMax, outstandingBytesMax, messageBytesMax } = this.#options.limits;
+    checkMessageBytes(type, payload.length, messageBytesMax);
+    const { size } = this.#outstanding;
+    const bytes = this.#outstandingBytes;
+    if (size < outstandingMax && (size === 0 || bytes + payload.length <= outstandingBytesMax))
+      return;
+    throw new RpcError("OUTBOX_FULL", `${size} messages, ${bytes} bytes wait for an answer`);
+  }
+
+  #takeCallId(): number {
+    this.#lastCallId = this.#lastCallId === CALL_ID_MAX ? 1 : this.#lastCallId + 1;
+    return this.#lastCallId;
+  }
+
+  #post(peer: Peer, parcel: Parcel): void {
     if (peer.client?.isActive) {
-      this.#write(peer.client, parcel);
+      parcel.write(peer.client);
       return;
     }
     peer.client = null;
@@ -113,58 +124,33 @@ export class Outbox {
   }
 
   async #connect(peer: Peer): Promise<void> {
+    const { clients, hello, onConnected } = this.#options;
     const { host, port } = peer.address;
     peer.isConnecting = true;
     try {
-      const client = await this.#clients.createClient(host, port);
+      const client = await clients.createClient(host, port);
       peer.client = client;
       void client.channel.closed.then(() => this.#forgetPeer(peer, client));
-      for (const parcel of peer.waiting) this.#write(client, parcel);
+      client.send(hello());
+      onConnected(client, rpcPeer(peer.address, client));
+      for (const parcel of peer.waiting) parcel.write(client);
     } catch (error) {
-      const failure = fromTransportError(error, formatRpcAddress(peer.address));
-      for (const parcel of peer.waiting) this.#settle(parcel, () => parcel.onFailure(failure));
-      this.#peers.delete(formatRpcAddress(peer.address));
+      this.#failAll(peer, error);
     } finally {
       peer.isConnecting = false;
       peer.waiting.clear();
     }
   }
 
-  #write(client: TransportClient, parcel: Parcel): void {
-    const requestId = client.sendRpcWith(parcel.body, {
-      onSuccess: (response) => this.#settle(parcel, () => this.#open(parcel, response)),
-      onFailure: (error) => {
-        // The connection may still look alive for a moment: nobody is to use it any more.
-        if (isConnectionError(error)) client.timeOut();
-        const failure = fromTransportError(error, client.remoteAddress);
-        this.#settle(parcel, () => parcel.onFailure(failure));
-      },
-    });
-    parcel.cancel = () => void client.removeRpcRequest(requestId);
+  #failAll(peer: Peer, error: unknown): void {
+    const key = formatRpcAddress(peer.address);
+    const failure = fromTransportError(error, key);
+    this.#peers.delete(key);
+    if (!this.#isStopped) this.#options.onConnectFailed(failure, rpcPeer(peer.address, null));
+    for (const parcel of peer.waiting) parcel.fail(failure);
   }
 
-  #open(parcel: Parcel, response: BytesManagedBuffer): void {
-    try {
-      // Kept, since the value that is read from it may have views on it.
-      parcel.onAnswer(decodeReply(response.keep().view));
-    } catch (error) {
-      parcel.onFailure(asRpcError(error));
-    }
-  }
-
-  /** Tells an outcome, unless nobody waits for it any more. */
-  #settle(parcel: Parcel, tell: () => void): void {
-    if (this.#outstanding.delete(parcel)) tell();
-  }
-
-  #forget(address: RpcAddress, parcel: Parcel): void {
-    this.#outstanding.delete(parcel);
-    parcel.cancel();
-    this.#peers.get(formatRpcAddress(address))?.waiting.delete(parcel);
-  }
-
-  #peerAt(address: RpcAddress): Peer {
-    const key = formatRpcAddress(address);
+  #peerAt(key: string, address: RpcAddress): Peer {
     let peer = this.#peers.get(key);
     if (peer === undefined) {
       peer = { address, client: null, isConnecting: false, waiting: new Set() };
@@ -180,15 +166,28 @@ export class Outbox {
   }
 }
 
-/** Judges the size of a payload. @throws RpcError MESSAGE_TOO_LARGE */
-export function checkMessageBytes(what: string, payloadBytes: number, bytesMax: number): void {
-  if (payloadBytes <= bytesMax) return;
-  const detail = `${what} has ${payloadBytes} bytes, spark.rpc.message.maxSize allows ${bytesMax}`;
-  throw new RpcError("MESSAGE_TOO_LARGE", detail);
+/** What the messages to one endpoint begin with. */
+class RequestHeads {
+  readonly #endpoint: string;
+  readonly #asked = new Map<string, Uint8Array>();
+  readonly #sent = new Map<string, Uint8Array>();
+
+  constructor(endpoint: string) {
+    this.#endpoint = endpoint;
+  }
+
+  of(type: string, isOneWay: boolean): Uint8Array {
+    const known = isOneWay ? this.#sent : this.#asked;
+    let head = known.get(type);
+    if (head === undefined) {
+      head = encodeRequestHead(this.#endpoint, type, isOneWay);
+      known.set(type, head);
+    }
+    return head;
+  }
 }
 
-function asRpcError(error: unknown): RpcError {
-  if (error instanceof RpcError) return error;
-  const detail = error instanceof Error ? error.message : String(error);
-  return new RpcError("MESSAGE_MALFORMED", detail, { cause: error });
+function rpcPeer(address: RpcAddress, client: TransportClient | null): RpcPeer {
+  const remoteAddress = client?.remoteAddress ?? `/${formatRpcAddress(address)}`;
+  return { remoteAddress, address, name: null, clientId: client?.clientId ?? null };
 }

@@ -21,12 +21,15 @@ import {
   type RpcEndpointAddress,
 } from "../address/rpc-address.ts";
 import { RpcConf, type RpcConfValues } from "../config/rpc-conf.ts";
+import type { AskOptions } from "../endpoint/ask-once.ts";
 import type { Courier } from "../endpoint/courier.ts";
 import type { EndpointState, InboxLimits } from "../endpoint/inbox.ts";
 import type { RpcEndpoint } from "../endpoint/rpc-endpoint.ts";
 import { RpcEndpointRef } from "../endpoint/rpc-endpoint-ref.ts";
+import { encodeHello } from "../message/notice.ts";
 import { RpcError } from "../rpc-error.ts";
 import { Dispatcher, envStopped } from "./dispatcher.ts";
+import { CheckExistence, ENDPOINT_VERIFIER, EndpointVerifier } from "./endpoint-verifier.ts";
 import { EnvRpcHandler } from "./env-rpc-handler.ts";
 import { fromTransportError } from "./from-transport-error.ts";
 import { Outbox } from "./outbox.ts";
@@ -51,6 +54,8 @@ export interface RpcEnvOptions {
   readonly logger?: Logger | undefined;
   /** Messages to peers that have no outcome yet, at most. Default: 65,536. */
   readonly outstandingMax?: number | undefined;
+  /** Their payload bytes, at most; one message always fits. Default: 256 MiB. */
+  readonly outstandingBytesMax?: number | undefined;
   /** Run on every connection that is made, as for authentication. */
   readonly clientBootstraps?: readonly ClientBootstrap[] | undefined;
   /** Run on every connection that is accepted. */
@@ -63,10 +68,18 @@ export interface EndpointOptions {
   readonly inboxEntriesMax?: number | undefined;
   /** Bytes of messages from peers that may wait there. Default: 128 MiB. */
   readonly inboxBytesMax?: number | undefined;
+  /**
+   * What happens to a peer's message beyond them. `refuse`: it fails with INBOX_FULL, and other
+   * endpoints go on. `hold`: it is taken, and nothing more is read from its connection until half of
+   * the room is free, so that the peer waits; so do its messages to other endpoints here. Messages of
+   * the own process are always refused. Default: refuse.
+   */
+  readonly whenInboxFull?: "refuse" | "hold" | undefined;
 }
 
 const HOST_DEFAULT = "127.0.0.1";
 const OUTSTANDING_MAX_DEFAULT = 65_536;
+const OUTSTANDING_BYTES_MAX_DEFAULT = 256 * 1024 * 1024;
 const INBOX_ENTRIES_MAX_DEFAULT = 10_000;
 const INBOX_BYTES_MAX_DEFAULT = 128 * 1024 * 1024;
 /** Endpoint name, message type and the fields' lengths, on top of the largest payload. */
@@ -80,6 +93,7 @@ export class RpcEnv {
   readonly platform: Platform;
   readonly logger: Logger;
   readonly #dispatcher: Dispatcher;
+  readonly #handler: EnvRpcHandler;
   readonly #context: TransportContext;
   readonly #clients: ClientFactory;
   readonly #outbox: Outbox;
@@ -93,12 +107,13 @@ export class RpcEnv {
     this.platform = options.platform ?? nodePlatform();
     this.logger = options.logger ?? silentLogger;
     this.#dispatcher = new Dispatcher();
+    const { messageBytesMax } = this.conf;
+    this.#handler = new EnvRpcHandler(this.#dispatcher, messageBytesMax, this.platform.random);
     this.#context = this.#createContext(options);
     this.#clients = this.#context.createClientFactory(options.clientBootstraps);
-    this.#outbox = new Outbox(this.#clients, {
-      outstandingMax: options.outstandingMax ?? OUTSTANDING_MAX_DEFAULT,
-      messageBytesMax: this.conf.messageBytesMax,
-    });
+    this.#outbox = this.#createOutbox(options);
+    const verifier = new EndpointVerifier((name) => this.#dispatcher.has(name));
+    this.setupEndpoint(ENDPOINT_VERIFIER, verifier);
   }
 
   /** Starts an environment. @throws RpcError BIND_FAILED, OPTION_INVALID (rejects). */
@@ -125,8 +140,9 @@ export class RpcEnv {
     const limits: InboxLimits = {
       entriesMax: options.inboxEntriesMax ?? INBOX_ENTRIES_MAX_DEFAULT,
       bytesMax: options.inboxBytesMax ?? INBOX_BYTES_MAX_DEFAULT,
+      whenFull: options.whenInboxFull ?? "refuse",
     };
-    const self = this.#createRef(this.#address, name, this.#dispatcher);
+    const self = this.#createRef(this.#address, name, this.#dispatcher.courierTo(name));
     const { clock } = this.platform;
     this.#dispatcher.register({ self, endpoint, limits, clock, logger: this.logger });
     return self;
@@ -134,7 +150,7 @@ export class RpcEnv {
 
   /** What each endpoint is doing now, and how much waits for it. */
   endpointStates(): readonly EndpointState[] {
-    return this.#dispatcher.states();
+    return this.#dispatcher.states().filter(({ name }) => name !== ENDPOINT_VERIFIER);
   }
 
   /**
@@ -143,13 +159,30 @@ export class RpcEnv {
    * @throws RpcError ADDRESS_INVALID
    */
   endpointRef(address: RpcAddress | null, name: string): RpcEndpointRef {
-    if (this.#isOwn(address)) return this.#createRef(this.#address, name, this.#dispatcher);
-    return this.#createRef(address, name, this.#outbox.courierTo(checkRpcAddress(address)));
+    if (this.#isOwn(address)) {
+      return this.#createRef(this.#address, name, this.#dispatcher.courierTo(name));
+    }
+    return this.#createRef(address, name, this.#outbox.courierTo(checkRpcAddress(address), name));
   }
 
   /** The reference that a message named. @throws RpcError ADDRESS_INVALID */
   endpointRefAt({ address, name }: RpcEndpointAddress): RpcEndpointRef {
     return this.endpointRef(address, name);
+  }
+
+  /**
+   * The same of an endpoint of which its environment says that it exists now.
+   * @throws RpcError ENDPOINT_NOT_FOUND, and as `RpcEndpointRef.ask` (rejects).
+   */
+  async setupEndpointRef(
+    address: RpcAddress | null,
+    name: string,
+    options: AskOptions = {},
+  ): Promise<RpcEndpointRef> {
+    const ref = this.endpointRef(address, name);
+    const verifier = this.endpointRef(address, ENDPOINT_VERIFIER);
+    if (await verifier.ask(CheckExistence, name, options)) return ref;
+    throw new RpcError("ENDPOINT_NOT_FOUND", `there is no endpoint ${ref.toString()}`);
   }
 
   /**
@@ -203,10 +236,24 @@ export class RpcEnv {
     const { messageBytesMax } = this.conf;
     return new TransportContext({
       conf: new TransportConf("rpc", options.conf ?? {}),
-      rpcHandler: new EnvRpcHandler(this.#dispatcher, messageBytesMax, this.platform.random),
+      rpcHandler: this.#handler,
       platform: this.platform,
       logger: this.logger,
       frameContentBytesMax: Math.min(messageBytesMax + ENVELOPE_BYTES_MAX, FRAME_BYTES_CEILING),
+    });
+  }
+
+  #createOutbox(options: RpcEnvOptions): Outbox {
+    return new Outbox({
+      clients: this.#clients,
+      limits: {
+        outstandingMax: options.outstandingMax ?? OUTSTANDING_MAX_DEFAULT,
+        outstandingBytesMax: options.outstandingBytesMax ?? OUTSTANDING_BYTES_MAX_DEFAULT,
+        messageBytesMax: this.conf.messageBytesMax,
+      },
+      hello: () => encodeHello({ name: this.name, address: this.#address }),
+      onConnected: (client, peer) => this.#handler.opened(client, peer),
+      onConnectFailed: (error, peer) => this.#dispatcher.networkFailed(error, peer),
     });
   }
 

@@ -3,7 +3,7 @@ import type { MessageCodec } from "./rpc-message.ts";
 
 /** The part of a class of a protobufjs static module that is used here. */
 export interface ProtobufType<Properties, Shape> {
-  encode(message: Properties): { finish(): Uint8Array };
+  encode(message: Properties): { finish(isShared?: boolean): Uint8Array };
   decode(bytes: Uint8Array): Shape;
 }
 
@@ -21,7 +21,8 @@ export function protobufCodec<Value, Properties, Shape>(
   mapping: ProtobufMapping<Value, Properties, Shape>,
 ): MessageCodec<Value> {
   return {
-    encode: (value) => type.encode(mapping.toWire(value)).finish(),
+    // A view on the writer's own memory, which is used once: saves a copy.
+    encode: (value) => type.encode(mapping.toWire(value)).finish(true),
     decode: (bytes) => {
       try {
         return mapping.fromWire(type.decode(bytes));
