@@ -1,14 +1,15 @@
 /**
- * Memory for large frames, used again as soon as nobody needs the last one.
+ * Memory for frames that come in several reads, used again as soon as nobody needs the last one.
  *
  * A fresh block costs a page fault every four kilobytes: with 16 MiB bodies more than half of the
- * receiving side's CPU time. Idle connections hold nothing; the pool as a whole is bounded.
+ * receiving side's CPU time, and with 64 KiB bodies, of which the allocator gives memory back to the
+ * system all the time, half as well. Idle connections hold nothing; the pool as a whole is bounded.
  */
 import { invariant } from "../invariant.ts";
 import type { BodyLease } from "./body-lease.ts";
 
 /** Smaller ones are not worth it: they come from memory that is warm already. */
-const POOLED_BYTES_MIN = 128 * 1024;
+const POOLED_BYTES_MIN = 4 * 1024;
 /** Steps per power of two: at most a quarter of a block is not used. */
 const STEPS = 4;
 /** Kept for the next frames by all connections of a thread together. */

@@ -21,7 +21,7 @@ describe("BlockPool", () => {
     for (let bytes = 1; bytes < 20 * MIB; bytes = Math.ceil(bytes * 1.37)) {
       const { length } = pool.take(bytes);
       expect(length).toBeGreaterThanOrEqual(bytes);
-      expect(length).toBeLessThanOrEqual(bytes < 128 * 1024 ? bytes : bytes * 1.25);
+      expect(length).toBeLessThanOrEqual(bytes < 4 * 1024 ? bytes : bytes * 1.25);
     }
   });
 
