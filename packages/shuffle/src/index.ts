@@ -3,10 +3,9 @@ export type { CorruptBlock } from "./client/block-questions.ts";
 export {
   ExternalShuffleClient,
   type ExternalShuffleClientOptions,
-  type MergedPartition,
 } from "./client/external-shuffle-client.ts";
 export { DownloadFiles, type DownloadFilesOptions } from "./download/download-files.ts";
-export type { BlockFetchClient } from "./fetch/block-fetch-client.ts";
+export type { BlockFetchClient, MergedPartition } from "./fetch/block-fetch-client.ts";
 export { BlockFetcherIterator } from "./fetch/block-fetcher-iterator.ts";
 export type {
   BlockFetcherIteratorOptions,
@@ -16,17 +15,24 @@ export type { FetchOptions } from "./fetch/block-fetches.ts";
 export type { BlockFetchingListener } from "./fetch/block-fetching-listener.ts";
 export type { BlocksWanted } from "./fetch/blocks-request.ts";
 export type { DiagnosisClient } from "./fetch/corrupt-blocks.ts";
+export type { LocalDirsClient } from "./fetch/executor-dirs.ts";
 export { FetchMemory } from "./fetch/fetch-memory.ts";
 export type { BlocksByLocation, BlockToFetch } from "./fetch/fetch-requests.ts";
+export { HostLocalBlocks, type HostLocalBlocksOptions } from "./fetch/host-local-blocks.ts";
 export {
-  HostLocalBlocks,
-  type HostLocalBlocksOptions,
-  type LocalDirsClient,
-} from "./fetch/host-local-blocks.ts";
+  HostLocalMergedBlocks,
+  type HostLocalMergedBlocksOptions,
+} from "./fetch/host-local-merged-blocks.ts";
 export {
   OneForOneBlockFetcher,
   type OneForOneBlockFetcherOptions,
 } from "./fetch/one-for-one-block-fetcher.ts";
+export type {
+  MergedMaps,
+  PushMergedFigures,
+  PushMergedOptions,
+  PushMergedPartition,
+} from "./fetch/push-merged-options.ts";
 export { type RetryCause, retryCauseOf } from "./fetch/retry-cause.ts";
 export {
   RetryingBlockFetcher,
@@ -40,6 +46,7 @@ export {
   type IndexShuffleBlockResolverOptions,
   type MapOutputToCommit,
 } from "./files/index-shuffle-block-resolver.ts";
+export type { MergedMeta } from "./files/read-merged-block.ts";
 export {
   readShuffleSegment,
   ShuffleIndexFile,
@@ -77,7 +84,7 @@ export {
 } from "./protocol/block-transfer-message.ts";
 export { decodeBlockTransferMessage } from "./protocol/decode-message.ts";
 export { encodeBlockTransferMessage } from "./protocol/encode-message.ts";
-export { roaringBitmapBytes } from "./protocol/roaring-bitmap-bytes.ts";
+export { roaringBitmapBytes, roaringBitmapValues } from "./protocol/roaring-bitmap.ts";
 export {
   decodeUploadMetadata,
   encodeUploadMetadata,

@@ -22,6 +22,7 @@ import {
   type TransportConf,
   TransportContext,
 } from "@bm/transport";
+import type { MergedPartition } from "../fetch/block-fetch-client.ts";
 import { BlockFetches, type FetchOptions } from "../fetch/block-fetches.ts";
 import type { BlockFetchingListener } from "../fetch/block-fetching-listener.ts";
 import type {
@@ -55,13 +56,6 @@ export interface ExternalShuffleClientOptions {
   /** Default: the real machine. */
   readonly platform?: Platform | undefined;
   readonly logger?: Logger | undefined;
-}
-
-/** A partition whose pushed blocks were merged. */
-export interface MergedPartition {
-  readonly shuffleId: number;
-  readonly shuffleMergeId: number;
-  readonly reduceId: number;
 }
 
 const ATTEMPT_ID_NONE = -1;

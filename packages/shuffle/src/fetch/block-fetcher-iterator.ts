@@ -4,40 +4,34 @@
  * Remote blocks are asked for in requests of about a fifth of the bytes allowed in flight, so that
  * several servers are busy at once. What arrived and was not taken counts as in flight: a slow reader
  * holds no more than the limit.
+ *
+ * Of a partition that was push-merged the merger is asked first which chunks it has; then they are
+ * fetched like blocks. What cannot be had of it is replaced by the original blocks.
  */
 import type { BlockManagerId } from "@bm/block";
 import type { ManagedBuffer } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
-import type { BlockFetchClient } from "./block-fetch-client.ts";
 import type { BlockFetcherIteratorOptions, FetchedBlock } from "./block-fetcher-options.ts";
-import type { BlockFetchingListener } from "./block-fetching-listener.ts";
 import { CorruptBlocks } from "./corrupt-blocks.ts";
 import { emptyBlock, fetchFailed, readingAborted } from "./fetch-failure.ts";
 import {
-  type BlocksByLocation,
-  type BlockToFetch,
   checkBlocksToFetch,
-  cutIntoRequests,
-  type FetchRequest,
+  checkPartitions,
+  type DataBlock,
+  isChunk,
+  isMeta,
   mergeRuns,
-  shuffled,
 } from "./fetch-requests.ts";
 import { InFlight } from "./in-flight.ts";
-
-interface Arrived {
-  readonly request: FetchRequest;
-  readonly block: BlockToFetch;
-  readonly buffer: ManagedBuffer;
-  readonly isLastOfRequest: boolean;
-}
-
-interface LocalBlock {
-  readonly location: BlockManagerId;
-  readonly block: BlockToFetch;
-}
+import { MergedReads } from "./merged-reads.ts";
+import { openLocal } from "./open-local.ts";
+import { type LocalBlock, PendingBlocks } from "./pending-blocks.ts";
+import type { PushMergedFigures, PushMergedOptions } from "./push-merged-options.ts";
+import { ReadingState } from "./reading-state.ts";
+import { type ArrivedBlock, BYTES_IN_MEMORY_DEFAULT, RemoteReads } from "./remote-reads.ts";
 
 const BYTES_IN_FLIGHT_DEFAULT = 48 * 1024 * 1024;
-const BYTES_IN_MEMORY_DEFAULT = 200 * 1024 * 1024;
+const NOTHING_MERGED: PushMergedOptions = { partitions: [], originalsOf: () => [] };
 /** Requests of a fifth of the limit let up to five servers work at once. */
 const REQUESTS_PER_LIMIT = 5;
 
@@ -49,23 +43,19 @@ const REQUESTS_PER_LIMIT = 5;
  */
 export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
   readonly #options: BlockFetcherIteratorOptions;
-  readonly #client: BlockFetchClient;
-  readonly #inFlight: InFlight;
-  readonly #waiting: FetchRequest[];
-  readonly #local: LocalBlock[];
-  readonly #arrived: Arrived[] = [];
+  readonly #state = new ReadingState();
+  readonly #pending: PendingBlocks;
+  readonly #remote: RemoteReads;
+  readonly #merged: MergedReads;
   readonly #corrupt: CorruptBlocks;
-  readonly #ended = new AbortController();
-  #expected = 0;
-  #failure: ShuffleError | null = null;
-  #wake: () => void = () => {};
   #isStarted = false;
 
-  /** @throws ShuffleError OPTION_INVALID - an empty block, a block twice, or a limit below 1. */
+  /**
+   * @throws ShuffleError OPTION_INVALID - an empty block, a block twice, or a limit below 1.
+   */
   constructor(options: BlockFetcherIteratorOptions) {
     this.#options = options;
-    const { client, hedging, hostLocal, localId, random } = options;
-    this.#client = hedging?.wrap(client) ?? client;
+    const { client, hedging, pushMerged = NOTHING_MERGED } = options;
     const bytesMax = limit(options.maxBytesInFlight, BYTES_IN_FLIGHT_DEFAULT);
     const requestsMax = limit(options.maxReqsInFlight, Number.POSITIVE_INFINITY);
     const blocksPerAddressMax = limit(
@@ -73,23 +63,29 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
       Number.POSITIVE_INFINITY,
     );
     limit(options.maxBytesInMemory, BYTES_IN_MEMORY_DEFAULT);
-    const locations = [...options.blocks];
-    checkBlocksToFetch(locations);
-    const isLocal = ({ location }: BlocksByLocation): boolean =>
-      location.executorId === localId.executorId ||
-      (hostLocal !== undefined && location.host === localId.host);
-    const targetBytes = Math.max(Math.floor(bytesMax / REQUESTS_PER_LIMIT), 1);
     const memory = options.memory ?? null;
-    this.#inFlight = new InFlight({ bytesMax, requestsMax, blocksPerAddressMax, memory });
+    const targetBytes = Math.max(Math.floor(bytesMax / REQUESTS_PER_LIMIT), 1);
+    const state = this.#state;
+    const pending = new PendingBlocks(options, { targetBytes, blocksPerAddressMax });
+    this.#pending = pending;
     this.#corrupt = new CorruptBlocks(client, options.checksumAlgorithm ?? "ADLER32");
-    const wanted = options.mergeRuns ? locations.map(mergeRuns) : locations;
-    this.#local = wanted
-      .filter(isLocal)
-      .flatMap(({ location, blocks }) => blocks.map((block) => ({ location, block })));
-    const requests = wanted
-      .filter((blocks) => !isLocal(blocks))
-      .flatMap((blocks) => cutIntoRequests(blocks, targetBytes, blocksPerAddressMax));
-    this.#waiting = shuffled(requests, random);
+    this.#remote = new RemoteReads({
+      options,
+      state,
+      client: hedging?.wrap(client) ?? client,
+      inFlight: new InFlight({ bytesMax, requestsMax, blocksPerAddressMax, memory }),
+      waiting: pending.requests,
+      askMerger: (meta) => this.#merged.askMerger(meta),
+      onLost: (location, block, error) => this.#lose(location, block, error),
+    });
+    const onPending = this.#remote.send;
+    this.#merged = new MergedReads({ pushMerged, client, pending, state, onPending });
+    this.#addWanted();
+  }
+
+  /** What of the blocks so far was push-merged. */
+  get pushMerged(): PushMergedFigures {
+    return this.#merged.figures;
   }
 
   /** @throws ShuffleError CLOSED when iterated a second time. */
@@ -101,11 +97,11 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
 
   async *#iterate(): AsyncGenerator<FetchedBlock, void, void> {
     const { signal } = this.#options;
-    const onAbort = (): void => this.#fail(readingAborted(signal?.reason));
+    const onAbort = (): void => this.#state.fail(readingAborted(signal?.reason));
     signal?.addEventListener("abort", onAbort, { once: true });
     if (signal?.aborted) onAbort();
     try {
-      this.#sendRequests();
+      this.#remote.send();
       for (;;) {
         const block = await this.#next();
         if (block === null) return;
@@ -113,7 +109,9 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
       }
     } finally {
       signal?.removeEventListener("abort", onAbort);
-      this.#end();
+      this.#state.end();
+      this.#pending.clear();
+      this.#remote.end();
     }
   }
 
@@ -125,145 +123,101 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     return this.#corrupt.failureOf(block, cause, this.#options.signal);
   }
 
+  #addWanted(): void {
+    const { blocks, client, mergeRuns: isMergingRuns, pushMerged } = this.#options;
+    const locations = [...blocks];
+    const partitions = [...(pushMerged?.partitions ?? [])];
+    checkBlocksToFetch(locations);
+    checkPartitions(partitions, locations);
+    if (partitions.length > 0 && client.getMergedBlockMeta === undefined) {
+      throw new ShuffleError("OPTION_INVALID", "the client cannot ask which chunks were merged");
+    }
+    this.#pending.addPartitions(partitions);
+    const isInRuns = isMergingRuns === true && partitions.length === 0;
+    this.#pending.add(isInRuns ? locations.map(mergeRuns) : locations);
+  }
+
   /** What has arrived comes first, then what is here anyway; only then we wait. */
   async #next(): Promise<FetchedBlock | null> {
     for (;;) {
-      if (this.#failure !== null) throw this.#failure;
-      const arrived = this.#arrived.shift();
-      if (arrived !== undefined) {
-        const block = await this.#take(arrived);
-        if (block !== null) return block;
-        continue;
-      }
-      const local = this.#local.pop();
-      if (local !== undefined) return this.#readLocal(local);
-      if (this.#expected === 0 && this.#waiting.length === 0) return null;
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      if (this.#state.failure !== null) throw this.#state.failure;
+      const arrived = this.#remote.takeArrived();
+      const local = arrived === undefined ? this.#pending.takeLocal() : undefined;
+      let block: FetchedBlock | null = null;
+      if (arrived !== undefined) block = await this.#take(arrived);
+      else if (local !== undefined) block = await this.#readLocal(local);
+      else if (!this.#state.isWaiting && this.#pending.isEmpty) return null;
+      else await this.#state.woken();
+      if (block !== null) return block;
     }
   }
 
-  async #take({ request, block, buffer, isLastOfRequest }: Arrived): Promise<FetchedBlock | null> {
-    this.#inFlight.blockTaken(request, block.size);
-    if (isLastOfRequest) this.#inFlight.requestTaken();
-    const { blockId, mapIndex } = block;
-    const fetched = { blockId, mapIndex, location: request.location, buffer };
-    const isGood = await this.#check(fetched);
-    if (!isGood) {
-      const { location } = request;
-      this.#waiting.unshift({ location, blocks: [block], size: block.size });
-    }
-    this.#sendRequests();
-    return isGood ? fetched : null;
+  async #take({ request, block, buffer }: ArrivedBlock): Promise<FetchedBlock | null> {
+    const { location } = request;
+    const again = (): void => this.#pending.addFirst(location, block);
+    const given = await this.#give(location, block, buffer, again);
+    this.#remote.send();
+    return given;
   }
 
-  async #readLocal({ location, block }: LocalBlock): Promise<FetchedBlock> {
-    const { blockManager, hostLocal, localId } = this.#options;
-    const { blockId, mapIndex } = block;
-    const isOwn = location.executorId === localId.executorId;
-    let buffer: ManagedBuffer;
+  async #readLocal(local: LocalBlock): Promise<FetchedBlock | null> {
+    const { block, location } = local;
+    if (isMeta(block)) {
+      await this.#merged.readMeta(block);
+      return null;
+    }
+    let buffer: ManagedBuffer | null = null;
     try {
-      buffer =
-        isOwn || hostLocal === undefined
-          ? await blockManager.getLocalBlockData(blockId)
-          : await hostLocal.read(location, blockId, { signal: this.#ended.signal });
+      buffer = await openLocal(this.#options, location, block, this.#state.signal);
+      const empty = emptyBlock(block, buffer);
+      if (empty !== null) throw empty;
     } catch (error) {
-      throw this.#failure ?? fetchFailed(location, block, error as Error);
+      buffer?.release();
+      this.#lose(location, block, error as Error);
+      return null;
     }
-    const failure = this.#failure ?? emptyBlock(location, block, buffer);
-    if (failure !== null) {
-      buffer.release();
-      throw failure;
-    }
+    return this.#give(location, block, buffer, () => this.#pending.putBack(local));
+  }
+
+  /** Null when the block is corrupt: it was released, and comes `again` or is replaced. */
+  async #give(
+    location: BlockManagerId,
+    block: DataBlock,
+    buffer: ManagedBuffer,
+    again: () => void,
+  ): Promise<FetchedBlock | null> {
+    const { blockId, mapIndex } = block;
     const fetched = { blockId, mapIndex, location, buffer };
-    if (await this.#check(fetched)) return fetched;
-    return this.#readLocal({ location, block });
-  }
-
-  /** False when the block is corrupt, released, and to be fetched once more. */
-  async #check(block: FetchedBlock): Promise<boolean> {
-    const { verify } = this.#options;
-    if (verify === undefined) return true;
     try {
-      await verify(block);
-      if (this.#failure === null) return true;
-    } catch (error) {
-      if (this.#failure === null && !this.#corrupt.mayFetchAgain(block)) {
-        this.#failure = await this.#corrupt.failureOf(block, error as Error, this.#ended.signal);
+      if (this.#state.failure === null) await this.#options.verify?.(fetched);
+      if (this.#state.failure === null) {
+        this.#merged.count(block);
+        return fetched;
       }
-    }
-    block.buffer.release();
-    if (this.#failure !== null) throw this.#failure;
-    return false;
-  }
-
-  readonly #sendRequests = (): void => {
-    if (this.#failure !== null || this.#ended.signal.aborted) return;
-    for (const request of this.#inFlight.takeSendable(this.#waiting)) this.#send(request);
-    if (this.#inFlight.isPutOff) this.#options.memory?.whenReleased(this.#sendRequests);
-  };
-
-  #send(request: FetchRequest): void {
-    const { blocks, location } = request;
-    const missing = new Map(blocks.map((block) => [block.blockId.name, block]));
-    this.#expected += missing.size;
-    const listener: BlockFetchingListener = {
-      onBlockFetchSuccess: (name, buffer) => {
-        const block = missing.get(name);
-        if (block === undefined || !missing.delete(name)) buffer.release();
-        else this.#arrive({ request, block, buffer, isLastOfRequest: missing.size === 0 });
-      },
-      onBlockFetchFailure: (name, error) => {
-        const block = missing.get(name);
-        if (block !== undefined) this.#fail(fetchFailed(location, block, error));
-      },
-    };
-    void this.#fetch(request, [...missing.keys()], listener);
-  }
-
-  /** Never rejects. A client that refuses as a whole fails the first block, and with it the reading. */
-  async #fetch(
-    { blocks, location, size }: FetchRequest,
-    names: readonly string[],
-    listener: BlockFetchingListener,
-  ): Promise<void> {
-    const { host, port, executorId } = location;
-    const { downloads, maxBytesInMemory = BYTES_IN_MEMORY_DEFAULT } = this.#options;
-    const { signal } = this.#ended;
-    const how = size > maxBytesInMemory ? { signal, downloads } : { signal };
-    try {
-      await this.#client.fetchBlocks(host, port, executorId, names, listener, how);
     } catch (error) {
-      const [block] = blocks;
-      if (block !== undefined) this.#fail(fetchFailed(location, block, error as Error));
+      if (this.#state.failure === null) await this.#refuse(fetched, block, error as Error, again);
+    }
+    buffer.release();
+    return null;
+  }
+
+  async #refuse(
+    fetched: FetchedBlock,
+    block: DataBlock,
+    error: Error,
+    again: () => void,
+  ): Promise<void> {
+    if (isChunk(block)) this.#merged.refuse(block);
+    else if (this.#corrupt.mayFetchAgain(fetched)) again();
+    else {
+      this.#state.fail(await this.#corrupt.failureOf(fetched, error, this.#state.signal));
     }
   }
 
-  #arrive(arrived: Arrived): void {
-    this.#expected -= 1;
-    const { block, buffer, request } = arrived;
-    const failure = emptyBlock(request.location, block, buffer);
-    if (failure !== null) this.#fail(failure);
-    if (this.#failure !== null || this.#ended.signal.aborted) buffer.release();
-    else this.#arrived.push(arrived);
-    this.#wake();
-  }
-
-  /** The first failure counts and comes before what has arrived; the reading is lost anyway. */
-  #fail(error: ShuffleError): void {
-    if (this.#ended.signal.aborted) return;
-    this.#failure ??= error;
-    this.#wake();
-  }
-
-  #end(): void {
-    this.#ended.abort();
-    this.#waiting.length = 0;
-    this.#local.length = 0;
-    this.#options.memory?.forget(this.#sendRequests);
-    this.#inFlight.clear();
-    for (const { buffer } of this.#arrived.splice(0)) buffer.release();
+  /** A block of a map fails the reading; what was merged is replaced. */
+  #lose(location: BlockManagerId, block: DataBlock, error: Error): void {
+    if (isChunk(block)) this.#merged.lose(block);
+    else this.#state.fail(fetchFailed(location, block, error));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BlockManagerId } from "@bm/block";
+import type { BlockManagerId, ShuffleBlockChunkId } from "@bm/block";
 import type { ManagedBuffer, Random } from "@bm/transport";
 import type { DownloadFiles } from "../download/download-files.ts";
 import type { FetchHedging } from "../hedging/fetch-hedging.ts";
@@ -7,6 +7,7 @@ import type { BlockFetchClient } from "./block-fetch-client.ts";
 import type { FetchMemory } from "./fetch-memory.ts";
 import type { BlocksByLocation, BlockToFetch } from "./fetch-requests.ts";
 import type { HostLocalBlocks } from "./host-local-blocks.ts";
+import type { PushMergedOptions } from "./push-merged-options.ts";
 
 /** Options of {@link BlockFetcherIterator}. */
 export interface BlockFetcherIteratorOptions {
@@ -49,6 +50,12 @@ export interface BlockFetcherIteratorOptions {
   readonly verify?: ((block: FetchedBlock) => void | Promise<void>) | undefined;
   /** Repeats slow fetches at a second place, see `FetchHedging`. Default: never. */
   readonly hedging?: FetchHedging | undefined;
+  /**
+   * Partitions that a shuffle service has merged. They come chunk by chunk; what cannot be had, or is
+   * corrupt, comes as the original blocks instead. The client must have `getMergedBlockMeta`, and
+   * `mergeRuns` does nothing then: a run could span a merged partition. Default: none.
+   */
+  readonly pushMerged?: PushMergedOptions | undefined;
   /** Of the writers' checksum files, for the diagnosis. Default: `ADLER32`. */
   readonly checksumAlgorithm?: string | undefined;
   /** Ends the reading: the iteration throws FETCH_ABORTED. */
@@ -57,7 +64,9 @@ export interface BlockFetcherIteratorOptions {
 
 /** A block that arrived. */
 export interface FetchedBlock {
-  readonly blockId: BlockToFetch["blockId"];
+  /** That of a chunk when it was merged. */
+  readonly blockId: BlockToFetch["blockId"] | ShuffleBlockChunkId;
+  /** -1 for a chunk, which is of many maps. */
   readonly mapIndex: number;
   readonly location: BlockManagerId;
   /** Handed over: the reader releases it. Never empty. */

@@ -5,14 +5,14 @@
  *     from memory, the second time    diagnosed, then the reading fails
  *     from a file                     diagnosed, then the reading fails: the file will not change
  */
-import type { BlockManagerId, ShuffleBlockId } from "@bm/block";
-import { FileSegmentManagedBuffer, type ManagedBuffer, type RequestOptions } from "@bm/transport";
+import type { ShuffleBlockId } from "@bm/block";
+import { FileSegmentManagedBuffer, type RequestOptions } from "@bm/transport";
 import type { CorruptBlock } from "../client/block-questions.ts";
 import { checksumOf, partitionChecksum } from "../files/partition-checksum.ts";
 import type { CorruptionCauseName } from "../protocol/block-transfer-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
+import type { FetchedBlock } from "./block-fetcher-options.ts";
 import { fetchFailed } from "./fetch-failure.ts";
-import type { BlockToFetch } from "./fetch-requests.ts";
 
 /** The part of a client that asks why a block is corrupt. */
 export interface DiagnosisClient {
@@ -23,12 +23,6 @@ export interface DiagnosisClient {
     block: CorruptBlock,
     options?: RequestOptions,
   ): Promise<CorruptionCauseName>;
-}
-
-/** A block as it arrived. */
-export interface ArrivedBlock extends Pick<BlockToFetch, "blockId" | "mapIndex"> {
-  readonly location: BlockManagerId;
-  readonly buffer: ManagedBuffer;
 }
 
 /** Decides on corrupt blocks of one reading. */
@@ -43,7 +37,7 @@ export class CorruptBlocks {
   }
 
   /** Whether to fetch the block once more rather than to fail. To be asked once per arrival. */
-  mayFetchAgain({ blockId, buffer }: ArrivedBlock): boolean {
+  mayFetchAgain({ blockId, buffer }: FetchedBlock): boolean {
     if (buffer instanceof FileSegmentManagedBuffer || this.#seen.has(blockId.name)) return false;
     this.#seen.add(blockId.name);
     return true;
@@ -53,19 +47,19 @@ export class CorruptBlocks {
    * The failure for a corrupt block, with the cause as far as it can be found. Reads the block once
    * more; its buffer stays with the caller. Never rejects.
    */
-  async failureOf(block: ArrivedBlock, cause: Error, signal?: AbortSignal): Promise<ShuffleError> {
+  async failureOf(block: FetchedBlock, cause: Error, signal?: AbortSignal): Promise<ShuffleError> {
     const { blockId, location } = block;
     const text =
       blockId.kind === "shuffle"
         ? await this.#diagnose(blockId, block, signal)
-        : `Block ${blockId.name} is corrupted: a run of partitions has no checksum`;
+        : `Block ${blockId.name} is corrupted: ${UNDIAGNOSED[blockId.kind]}`;
     const corrupt = new ShuffleError("BLOCK_CORRUPT", `${text} (${cause.message})`, { cause });
     return fetchFailed(location, block, corrupt);
   }
 
   async #diagnose(
     { mapId, name, reduceId, shuffleId }: ShuffleBlockId,
-    { buffer, location }: ArrivedBlock,
+    { buffer, location }: FetchedBlock,
     signal: AbortSignal | undefined,
   ): Promise<string> {
     const { executorId, host, port } = location;
@@ -81,6 +75,11 @@ export class CorruptBlocks {
     }
   }
 }
+
+const UNDIAGNOSED = {
+  shuffleBatch: "a run of partitions has no checksum",
+  shuffleChunk: "a merged chunk has no checksum",
+} as const;
 
 function textOf(name: string, cause: CorruptionCauseName, algorithm: string): string {
   switch (cause) {

@@ -2,15 +2,19 @@
 import type { BlockManagerId } from "@bm/block";
 import type { ManagedBuffer } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
-import type { BlockToFetch } from "./fetch-requests.ts";
+import type { RequestedBlock } from "./fetch-requests.ts";
+
+/** Spark's number for the map of what has many. */
+const MERGED_MAP_ID = -1n;
 
 /** A block could not be had: names where it should have come from, for the map to be run again. */
 export function fetchFailed(
   location: BlockManagerId,
-  { blockId, mapIndex }: Pick<BlockToFetch, "blockId" | "mapIndex">,
+  { blockId, mapIndex }: Pick<RequestedBlock, "blockId" | "mapIndex">,
   cause: Error,
 ): ShuffleError {
-  const { mapId, shuffleId } = blockId;
+  const { shuffleId } = blockId;
+  const mapId = "mapId" in blockId ? blockId.mapId : MERGED_MAP_ID;
   const reduceId = blockId.kind === "shuffleBatch" ? blockId.startReduceId : blockId.reduceId;
   const text = `fetching ${blockId.name} from ${location.executorId} at ${location.hostPort}`;
   return new ShuffleError("FETCH_FAILED", `${text}: ${cause.message}`, {
@@ -20,14 +24,10 @@ export function fetchFailed(
 }
 
 /** No server has reason to send an empty block: its size was known to be above 0. */
-export function emptyBlock(
-  location: BlockManagerId,
-  block: BlockToFetch,
-  buffer: ManagedBuffer,
-): ShuffleError | null {
+export function emptyBlock({ size }: RequestedBlock, buffer: ManagedBuffer): ShuffleError | null {
   if (buffer.size > 0) return null;
-  const text = `received an empty buffer where about ${block.size} bytes were expected`;
-  return fetchFailed(location, block, new ShuffleError("BLOCK_NOT_FOUND", text));
+  const text = `received an empty buffer where about ${size} bytes were expected`;
+  return new ShuffleError("BLOCK_NOT_FOUND", text);
 }
 
 /** The caller gave the reading up. */

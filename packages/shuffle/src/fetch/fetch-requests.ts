@@ -1,11 +1,13 @@
 import {
   type BlockManagerId,
+  SHUFFLE_MERGER_EXECUTOR_ID,
   type ShuffleBlockBatchId,
   type ShuffleBlockId,
   shuffleBlockBatchId,
 } from "@bm/block";
 import type { Random } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
+import type { ChunkToFetch, MetaToAsk, PushMergedPartition } from "./push-merged-options.ts";
 
 /** One block that a reader wants. */
 export interface BlockToFetch {
@@ -22,8 +24,30 @@ export interface BlocksByLocation {
   readonly blocks: readonly BlockToFetch[];
 }
 
-/** Blocks that are asked for together. */
-export interface FetchRequest extends BlocksByLocation {
+/** Whatever brings data: blocks of maps, and merged chunks. */
+export type DataBlock = BlockToFetch | ChunkToFetch;
+
+/** Whatever is asked for: data, or which chunks there are. */
+export type RequestedBlock = DataBlock | MetaToAsk;
+
+/** What is asked for at one place. */
+export interface BlocksToRequest {
+  readonly location: BlockManagerId;
+  readonly blocks: readonly RequestedBlock[];
+}
+
+/** Whether it is the question which chunks there are. */
+export function isMeta(block: RequestedBlock): block is MetaToAsk {
+  return block.blockId.kind === "shuffleMerged";
+}
+
+/** Whether it is a merged chunk. */
+export function isChunk(block: RequestedBlock): block is ChunkToFetch {
+  return block.blockId.kind === "shuffleChunk";
+}
+
+/** Blocks that are asked for together, all of one kind. */
+export interface FetchRequest extends BlocksToRequest {
   /** Sum of the sizes of the blocks. */
   readonly size: number;
 }
@@ -33,12 +57,12 @@ export interface FetchRequest extends BlocksByLocation {
  * and of at most `blocksMax` blocks.
  */
 export function cutIntoRequests(
-  { location, blocks }: BlocksByLocation,
+  { location, blocks }: BlocksToRequest,
   targetBytes: number,
   blocksMax: number,
 ): FetchRequest[] {
   const requests: FetchRequest[] = [];
-  let pending: BlockToFetch[] = [];
+  let pending: RequestedBlock[] = [];
   let size = 0;
   const cut = (): void => {
     if (pending.length > 0) requests.push({ location, blocks: pending, size });
@@ -107,6 +131,37 @@ export function checkBlocksToFetch(locations: readonly BlocksByLocation[]): void
     }
     names.add(blockId.name);
   }
+}
+
+/**
+ * Refuses merged partitions that are empty, of no merger, or whose maps are wanted block by block, too.
+ * @throws ShuffleError OPTION_INVALID
+ */
+export function checkPartitions(
+  partitions: readonly PushMergedPartition[],
+  locations: readonly BlocksByLocation[],
+): void {
+  const keyOf = (id: { readonly shuffleId: number; readonly reduceId: number }): string =>
+    `${id.shuffleId} ${id.reduceId}`;
+  const merged = new Map(partitions.map((one) => [keyOf(one.blockId), one.maps]));
+  if (merged.size < partitions.length) throw invalid("a merged partition is wanted twice");
+  for (const { blockId, location, maps, size } of partitions) {
+    const isMerger = location.executorId === SHUFFLE_MERGER_EXECUTOR_ID;
+    if (size > 0 && maps.numMaps > 0 && isMerger) continue;
+    throw invalid(`${blockId.name} of ${size} bytes at ${location.executorId}`);
+  }
+  for (const { blockId, mapIndex } of locations.flatMap(({ blocks }) => blocks)) {
+    const isMerged =
+      blockId.kind === "shuffle"
+        ? merged.get(keyOf(blockId))?.hasMap(mapIndex)
+        : // A run may span partitions that are merged.
+          merged.size > 0;
+    if (isMerged) throw invalid(`${blockId.name} is wanted beside what has it merged`);
+  }
+}
+
+function invalid(text: string): ShuffleError {
+  return new ShuffleError("OPTION_INVALID", text);
 }
 
 /** A random order, so that many readers do not all begin with the same server. */

@@ -1,9 +1,4 @@
-/**
- * Reads blocks of other executors on the same host from their files, without the network.
- *
- * Where an executor writes is asked once, of its shuffle service or of the executor itself, and
- * remembered for the executors that were used last.
- */
+/** Reads blocks of other executors on the same host from their files, without the network. */
 import {
   type BlockManagerId,
   localFilePath,
@@ -12,19 +7,8 @@ import {
 } from "@bm/block";
 import type { Files, ManagedBuffer, RequestOptions } from "@bm/transport";
 import { readShuffleBlock } from "../files/read-shuffle-block.ts";
-import { ShuffleError } from "../shuffle-error.ts";
+import { ExecutorDirs, type LocalDirsClient } from "./executor-dirs.ts";
 import type { BlockToFetch } from "./fetch-requests.ts";
-
-/** The part of a client that knows where executors write. */
-export interface LocalDirsClient {
-  /** See `ExternalShuffleClient.getHostLocalDirs`. */
-  getHostLocalDirs(
-    host: string,
-    port: number,
-    execIds: readonly string[],
-    options?: RequestOptions,
-  ): Promise<ReadonlyMap<string, readonly string[]>>;
-}
 
 /** What {@link HostLocalBlocks} needs. */
 export interface HostLocalBlocksOptions {
@@ -37,23 +21,20 @@ export interface HostLocalBlocksOptions {
   readonly executorsMax?: number | undefined;
 }
 
-const SUB_DIRS_DEFAULT = 64;
+/** `spark.diskStore.subDirectories` where nobody set it. */
+export const SUB_DIRS_DEFAULT = 64;
 const EXECUTORS_MAX_DEFAULT = 1000;
 
-/** See the file comment. */
+/** See the file comment. Where an executor writes is asked once, and remembered. */
 export class HostLocalBlocks {
   readonly #files: Files;
-  readonly #client: LocalDirsClient;
   readonly #subDirs: number;
-  readonly #executorsMax: number;
-  /** By executor; the one used last comes last. */
-  readonly #dirs = new Map<string, Promise<readonly string[]>>();
+  readonly #dirs: ExecutorDirs;
 
   constructor(options: HostLocalBlocksOptions) {
     this.#files = options.files;
-    this.#client = options.client;
     this.#subDirs = options.subDirsPerLocalDir ?? SUB_DIRS_DEFAULT;
-    this.#executorsMax = options.executorsMax ?? EXECUTORS_MAX_DEFAULT;
+    this.#dirs = new ExecutorDirs(options.client, options.executorsMax ?? EXECUTORS_MAX_DEFAULT);
   }
 
   /**
@@ -66,38 +47,12 @@ export class HostLocalBlocks {
     blockId: BlockToFetch["blockId"],
     options: RequestOptions = {},
   ): Promise<ManagedBuffer> {
-    const dirs = await this.#dirsOf(location, options);
+    const dirs = await this.#dirs.of(location, options);
     const { mapId, shuffleId } = blockId;
     const pathOf = (name: string): string => localFilePath(dirs, this.#subDirs, name).path;
     return readShuffleBlock(this.#files, blockId, {
       index: pathOf(shuffleIndexBlockId(shuffleId, mapId).name),
       data: pathOf(shuffleDataBlockId(shuffleId, mapId).name),
     });
-  }
-
-  #dirsOf(location: BlockManagerId, options: RequestOptions): Promise<readonly string[]> {
-    const { key } = location;
-    const known = this.#dirs.get(key);
-    this.#dirs.delete(key);
-    const dirs = known ?? this.#ask(location, options);
-    this.#dirs.set(key, dirs);
-    const [oldest] = this.#dirs.keys();
-    if (this.#dirs.size > this.#executorsMax && oldest !== undefined) this.#dirs.delete(oldest);
-    return dirs;
-  }
-
-  async #ask(location: BlockManagerId, options: RequestOptions): Promise<readonly string[]> {
-    const { executorId, host, key, port } = location;
-    try {
-      const answer = await this.#client.getHostLocalDirs(host, port, [executorId], options);
-      const dirs = answer.get(executorId);
-      if (dirs !== undefined && dirs.length > 0) return dirs;
-      const text = `no local directories of executor ${executorId} at ${location.hostPort}`;
-      throw new ShuffleError("ANSWER_INVALID", text);
-    } catch (error) {
-      // The next reader asks again.
-      this.#dirs.delete(key);
-      throw error;
-    }
   }
 }

@@ -7,7 +7,7 @@ import {
   BlockTransferMessageType,
   CORRUPTION_CAUSES,
 } from "./block-transfer-message.ts";
-import { roaringBitmapBytes } from "./roaring-bitmap-bytes.ts";
+import { roaringBitmapBytes } from "./roaring-bitmap.ts";
 
 type MessageReader = (reader: ByteReader) => BlockTransferMessage;
 

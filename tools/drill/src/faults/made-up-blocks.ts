@@ -1,6 +1,6 @@
 /** Blocks whose bytes both ends can make: `shuffle_0_<map>_<size>`. */
 import type { BlockId, ShuffleBlockId } from "@bm/block";
-import { Adler32 } from "@bm/codec/checksum";
+import { Crc32C } from "@bm/codec/checksum";
 import { type BlockDataManager, type CorruptionCauseName, ShuffleError } from "@bm/shuffle";
 import { BytesManagedBuffer, type ManagedBuffer, type StreamCallbackWithId } from "@bm/transport";
 import { createSeededRandom } from "@bm/transport/testing";
@@ -19,9 +19,12 @@ export function contentOf({ mapId, reduceId }: ShuffleBlockId): Buffer {
   return region.subarray(start, start + reduceId);
 }
 
-/** What a writer would have put beside the block. */
+/**
+ * What a writer would have put beside the block. Not Adler-32, which does not see four flips of the same
+ * bit in even distances: two up and two down leave both of its sums as they were.
+ */
 export function checksumOf(blockId: ShuffleBlockId): number {
-  return new Adler32().update(contentOf(blockId)).value;
+  return new Crc32C().update(contentOf(blockId)).value;
 }
 
 function makeRegion(): Buffer {

@@ -1,6 +1,6 @@
 /** One fetch under one schedule of faults, and what must hold whatever happens. */
 import { BlockManagerId, type ShuffleBlockId } from "@bm/block";
-import { Adler32 } from "@bm/codec/checksum";
+import { Crc32C } from "@bm/codec/checksum";
 import {
   BlockFetcherIterator,
   DownloadFiles,
@@ -64,13 +64,14 @@ class Drill {
   refused = 0;
   readonly #schedule: Schedule;
   readonly #lane: Lane;
-  readonly #reader = newReader();
+  readonly #reader: NettyBlockTransferService;
   readonly #downloads: DownloadFiles;
   readonly #given = new AbortController();
 
   constructor(schedule: Schedule, lane: Lane) {
     this.#schedule = schedule;
     this.#lane = lane;
+    this.#reader = newReader(schedule);
     this.ledger = new BlockLedger(schedule.blocks);
     const random = createSeededRandom(schedule.seed);
     this.#downloads = new DownloadFiles({ files, random, directory: lane.directory });
@@ -124,6 +125,7 @@ class Drill {
       memory,
       maxBytesInMemory: isIntoFiles ? 1 : undefined,
       downloads: this.#downloads,
+      checksumAlgorithm: "CRC32C",
       verify: (block) => this.#verify(block),
       signal: this.#given.signal,
     });
@@ -145,7 +147,7 @@ class Drill {
 
   async #verify({ blockId, buffer }: FetchedBlock): Promise<void> {
     if (blockId.kind !== "shuffle") throw new Error(`${blockId.name} was never asked for`);
-    const sum = new Adler32();
+    const sum = new Crc32C();
     for await (const piece of buffer.pieces()) sum.update(piece);
     if (sum.value === checksumOf(blockId)) return;
     this.refused += 1;
@@ -193,10 +195,14 @@ function toFetch(blockId: ShuffleBlockId) {
   return { blockId, size: blockId.reduceId, mapIndex: Number(blockId.mapId) };
 }
 
-/** A reader of its own for each schedule, whose time-outs are as short as they can be. */
-function newReader(): NettyBlockTransferService {
+/**
+ * A reader of its own for each schedule. Where nothing but the time-out ends a fetch it is as short as it
+ * can be; elsewhere a busy machine must not look like a dead peer.
+ */
+function newReader({ kind }: Schedule): NettyBlockTransferService {
+  const timeout = kind === "silence" || kind === "flip" ? "1s" : "30s";
   const conf = new TransportConf("shuffle", {
-    "spark.shuffle.io.connectionTimeout": "1s",
+    "spark.shuffle.io.connectionTimeout": timeout,
     "spark.shuffle.io.maxRetries": String(RETRIES),
     "spark.shuffle.io.retryWait": "0s",
   });

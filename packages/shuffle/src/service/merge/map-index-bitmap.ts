@@ -1,6 +1,6 @@
 /**
  * A set of map indexes that is written as a Roaring bitmap in its portable form; see
- * protocol/roaring-bitmap-bytes.ts for the layout.
+ * protocol/roaring-bitmap.ts for the layout.
  *
  * Values with the same upper half share a container: sorted numbers up to 4,096 of them, else bits.
  */

@@ -1,6 +1,6 @@
 /**
- * How many bytes a serialised Roaring bitmap takes. Bitmaps stand back to back, without a length, in
- * messages and in the meta files of merged partitions.
+ * Roaring bitmaps in their portable form: how many bytes one takes, and which numbers are in it. They
+ * stand back to back, without a length, in messages and in the meta files of merged partitions.
  *
  *     cookie A   u32 12346, u32 count                                      no run container
  *     cookie B   u32 12347 | (count - 1) << 16, ceil(count / 8) flag bytes at least one
@@ -20,6 +20,8 @@ const OFFSETS_COUNT_MIN = 4;
 const CONTAINERS_MAX = 0x1_0000;
 const ARRAY_CARDINALITY_MAX = 4096;
 const BITMAP_CONTAINER_BYTES = 8192;
+/** Numbers that share their upper half. */
+const CONTAINER_VALUES = 0x1_0000;
 
 interface Header {
   readonly count: number;
@@ -44,6 +46,47 @@ export function roaringBitmapBytes(bytes: Uint8Array, offset = 0): number {
     requireBytes(view, at);
   }
   return at - offset;
+}
+
+/**
+ * The numbers in the bitmap that starts at `offset`, one by one: a few bytes may stand for billions.
+ * @throws ShuffleError MESSAGE_MALFORMED when no whole bitmap is there.
+ */
+export function* roaringBitmapValues(bytes: Uint8Array, offset = 0): Generator<number, void, void> {
+  roaringBitmapBytes(bytes, offset);
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { count, flagsAt, descriptorsAt } = readHeader(view, offset);
+  const hasOffsets = flagsAt === null || count >= OFFSETS_COUNT_MIN;
+  let at = descriptorsAt + count * (hasOffsets ? 8 : 4);
+  for (let index = 0; index < count; index += 1) {
+    const descriptorAt = descriptorsAt + 4 * index;
+    const base = view.readUInt16LE(descriptorAt) * CONTAINER_VALUES;
+    const isRun = flagsAt !== null && isFlagged(view, flagsAt, index);
+    const size = isRun ? runBytes(view, at) : plainBytes(view, descriptorAt);
+    const container = view.subarray(at, at + size);
+    const isBits = !isRun && isLarge(view, descriptorAt);
+    const lows = isRun ? runValues(container) : isBits ? bitValues(container) : listed(container);
+    for (const low of lows) yield base + low;
+    at += size;
+  }
+}
+
+function* runValues(container: Buffer): Generator<number, void, void> {
+  for (let at = 2; at < container.length; at += 4) {
+    const start = container.readUInt16LE(at);
+    const end = start + container.readUInt16LE(at + 2);
+    for (let low = start; low <= end; low += 1) yield low;
+  }
+}
+
+function* bitValues(container: Buffer): Generator<number, void, void> {
+  for (const [at, byte] of container.entries()) {
+    for (let bit = 0; bit < 8; bit += 1) if (byte & (1 << bit)) yield at * 8 + bit;
+  }
+}
+
+function* listed(container: Buffer): Generator<number, void, void> {
+  for (let at = 0; at < container.length; at += 2) yield container.readUInt16LE(at);
 }
 
 function readHeader(view: Buffer, offset: number): Header {
@@ -71,8 +114,13 @@ function runBytes(view: Buffer, at: number): number {
 }
 
 function plainBytes(view: Buffer, descriptorAt: number): number {
-  const cardinality = view.readUInt16LE(descriptorAt + 2) + 1;
-  return cardinality > ARRAY_CARDINALITY_MAX ? BITMAP_CONTAINER_BYTES : 2 * cardinality;
+  if (isLarge(view, descriptorAt)) return BITMAP_CONTAINER_BYTES;
+  return 2 * (view.readUInt16LE(descriptorAt + 2) + 1);
+}
+
+/** Whether a container without runs is one of bits. */
+function isLarge(view: Buffer, descriptorAt: number): boolean {
+  return view.readUInt16LE(descriptorAt + 2) + 1 > ARRAY_CARDINALITY_MAX;
 }
 
 function requireBytes(view: Buffer, end: number): void {

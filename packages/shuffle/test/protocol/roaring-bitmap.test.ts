@@ -1,12 +1,18 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { roaringBitmapBytes, ShuffleError } from "../../src/index.ts";
+import { roaringBitmapBytes, roaringBitmapValues, ShuffleError } from "../../src/index.ts";
 import { readVectors } from "../read-vectors.ts";
 
 interface RecordedBitmap {
   readonly name: string;
   readonly optimizedHex: string;
   readonly plainHex: string | null;
+  /** A union of arithmetic progressions. */
+  readonly values: readonly {
+    readonly start: number;
+    readonly step: number;
+    readonly count: number;
+  }[];
 }
 
 /** Made by the library that Spark uses. */
@@ -57,5 +63,31 @@ describe("roaringBitmapBytes", () => {
       }),
       { numRuns: 2000 },
     );
+  });
+});
+
+describe("roaringBitmapValues", () => {
+  it.each(RECORDED)(
+    "gives the numbers of $name in both forms",
+    ({ optimizedHex, plainHex, values }) => {
+      const expected = new Set(
+        values.flatMap(({ count, start, step }) =>
+          Array.from({ length: count }, (_, index) => start + index * step),
+        ),
+      );
+      const sorted = [...expected].toSorted((one, other) => one - other);
+      for (const hex of plainHex === null ? [optimizedHex] : [optimizedHex, plainHex]) {
+        const bytes = Buffer.concat([Buffer.alloc(3), Buffer.from(hex, "hex"), Buffer.alloc(5)]);
+        expect([...roaringBitmapValues(bytes, 3)]).toEqual(sorted);
+      }
+    },
+  );
+
+  it("refuses a bitmap that is cut short before its first number", () => {
+    for (const hex of FORMS) {
+      const bytes = Buffer.from(hex, "hex");
+      const cut = roaringBitmapValues(bytes.subarray(0, bytes.length - 1));
+      expect(() => cut.next()).toThrow(ShuffleError);
+    }
   });
 });
