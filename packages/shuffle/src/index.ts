@@ -20,19 +20,9 @@ export { FetchMemory } from "./fetch/fetch-memory.ts";
 export type { BlocksByLocation, BlockToFetch } from "./fetch/fetch-requests.ts";
 export { HostLocalBlocks, type HostLocalBlocksOptions } from "./fetch/host-local-blocks.ts";
 export {
-  HostLocalMergedBlocks,
-  type HostLocalMergedBlocksOptions,
-} from "./fetch/host-local-merged-blocks.ts";
-export {
   OneForOneBlockFetcher,
   type OneForOneBlockFetcherOptions,
 } from "./fetch/one-for-one-block-fetcher.ts";
-export type {
-  MergedMaps,
-  PushMergedFigures,
-  PushMergedOptions,
-  PushMergedPartition,
-} from "./fetch/push-merged-options.ts";
 export { type RetryCause, retryCauseOf } from "./fetch/retry-cause.ts";
 export {
   RetryingBlockFetcher,
@@ -54,6 +44,16 @@ export {
 } from "./files/shuffle-index-file.ts";
 export { FetchHedging, type FetchHedgingOptions } from "./hedging/fetch-hedging.ts";
 export type { FetchPlace, HedgingRules } from "./hedging/hedged-fetch.ts";
+export {
+  HostLocalMergedBlocks,
+  type HostLocalMergedBlocksOptions,
+} from "./merged/host-local-merged-blocks.ts";
+export type {
+  MergedMaps,
+  PushMergedFigures,
+  PushMergedOptions,
+  PushMergedPartition,
+} from "./merged/push-merged-options.ts";
 export {
   BLOCK_PUSH_RETURN_CODES,
   type BlockPushReturnCode,

@@ -10,6 +10,8 @@
  */
 import type { BlockManagerId } from "@bm/block";
 import type { ManagedBuffer } from "@bm/transport";
+import { MergedReads } from "../merged/merged-reads.ts";
+import type { PushMergedFigures, PushMergedOptions } from "../merged/push-merged-options.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import type { BlockFetcherIteratorOptions, FetchedBlock } from "./block-fetcher-options.ts";
 import { CorruptBlocks } from "./corrupt-blocks.ts";
@@ -23,10 +25,8 @@ import {
   mergeRuns,
 } from "./fetch-requests.ts";
 import { InFlight } from "./in-flight.ts";
-import { MergedReads } from "./merged-reads.ts";
 import { openLocal } from "./open-local.ts";
 import { type LocalBlock, PendingBlocks } from "./pending-blocks.ts";
-import type { PushMergedFigures, PushMergedOptions } from "./push-merged-options.ts";
 import { ReadingState } from "./reading-state.ts";
 import { type ArrivedBlock, BYTES_IN_MEMORY_DEFAULT, RemoteReads } from "./remote-reads.ts";
 

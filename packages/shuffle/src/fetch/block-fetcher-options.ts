@@ -2,12 +2,12 @@ import type { BlockManagerId, ShuffleBlockChunkId } from "@bm/block";
 import type { ManagedBuffer, Random } from "@bm/transport";
 import type { DownloadFiles } from "../download/download-files.ts";
 import type { FetchHedging } from "../hedging/fetch-hedging.ts";
+import type { PushMergedOptions } from "../merged/push-merged-options.ts";
 import type { BlockDataManager } from "../server/block-data-manager.ts";
 import type { BlockFetchClient } from "./block-fetch-client.ts";
 import type { FetchMemory } from "./fetch-memory.ts";
 import type { BlocksByLocation, BlockToFetch } from "./fetch-requests.ts";
 import type { HostLocalBlocks } from "./host-local-blocks.ts";
-import type { PushMergedOptions } from "./push-merged-options.ts";
 
 /** Options of {@link BlockFetcherIterator}. */
 export interface BlockFetcherIteratorOptions {

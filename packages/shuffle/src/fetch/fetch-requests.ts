@@ -6,8 +6,12 @@ import {
   shuffleBlockBatchId,
 } from "@bm/block";
 import type { Random } from "@bm/transport";
+import type {
+  ChunkToFetch,
+  MetaToAsk,
+  PushMergedPartition,
+} from "../merged/push-merged-options.ts";
 import { ShuffleError } from "../shuffle-error.ts";
-import type { ChunkToFetch, MetaToAsk, PushMergedPartition } from "./push-merged-options.ts";
 
 /** One block that a reader wants. */
 export interface BlockToFetch {

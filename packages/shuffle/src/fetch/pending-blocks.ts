@@ -1,6 +1,8 @@
 /** What a reading has yet to ask for, cut into requests, and what it reads without asking. */
 import type { BlockManagerId } from "@bm/block";
 import type { Random } from "@bm/transport";
+import { metaToAsk } from "../merged/merged-meta.ts";
+import type { ChunkToFetch, PushMergedPartition } from "../merged/push-merged-options.ts";
 import type { BlockFetcherIteratorOptions } from "./block-fetcher-options.ts";
 import {
   type BlocksByLocation,
@@ -11,8 +13,6 @@ import {
   type RequestedBlock,
   shuffled,
 } from "./fetch-requests.ts";
-import { metaToAsk } from "./merged-meta.ts";
-import type { ChunkToFetch, PushMergedPartition } from "./push-merged-options.ts";
 
 /** A block that needs no request. */
 export interface LocalBlock {

@@ -4,6 +4,7 @@
  */
 import type { BlockManagerId } from "@bm/block";
 import type { ManagedBuffer } from "@bm/transport";
+import type { MetaToAsk } from "../merged/push-merged-options.ts";
 import type { BlockFetchClient } from "./block-fetch-client.ts";
 import type { BlockFetcherIteratorOptions } from "./block-fetcher-options.ts";
 import type { BlockFetchingListener } from "./block-fetching-listener.ts";
@@ -15,7 +16,6 @@ import {
   type RequestedBlock,
 } from "./fetch-requests.ts";
 import type { InFlight } from "./in-flight.ts";
-import type { MetaToAsk } from "./push-merged-options.ts";
 import type { ReadingState } from "./reading-state.ts";
 
 /** A block that nobody has taken yet. */

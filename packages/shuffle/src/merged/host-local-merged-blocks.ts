@@ -9,14 +9,14 @@ import {
   shuffleMergedMetaBlockId,
 } from "@bm/block";
 import type { Files, ManagedBuffer, RequestOptions } from "@bm/transport";
+import { ExecutorDirs, type LocalDirsClient } from "../fetch/executor-dirs.ts";
+import { SUB_DIRS_DEFAULT } from "../fetch/host-local-blocks.ts";
 import {
   type MergedMeta,
   type MergedPaths,
   readMergedChunk,
   readMergedMeta,
 } from "../files/read-merged-block.ts";
-import { ExecutorDirs, type LocalDirsClient } from "./executor-dirs.ts";
-import { SUB_DIRS_DEFAULT } from "./host-local-blocks.ts";
 
 /** What {@link HostLocalMergedBlocks} needs. */
 export interface HostLocalMergedBlocksOptions {

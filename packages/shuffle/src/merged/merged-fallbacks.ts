@@ -4,9 +4,10 @@
  * What fails in the same turn is looked up together, and so are the chunks of the same partition that
  * nobody has asked for yet: their merger is not to be relied on.
  */
+
+import type { BlocksByLocation } from "../fetch/fetch-requests.ts";
+import type { PendingBlocks } from "../fetch/pending-blocks.ts";
 import { ShuffleError } from "../shuffle-error.ts";
-import type { BlocksByLocation } from "./fetch-requests.ts";
-import type { PendingBlocks } from "./pending-blocks.ts";
 import type { MergedMaps, PushMergedOptions, PushMergedPartition } from "./push-merged-options.ts";
 
 /** See the file comment. */

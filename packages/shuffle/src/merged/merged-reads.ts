@@ -1,10 +1,11 @@
 /** The push-merged part of a reading: learns of chunks, and replaces what cannot be had. */
-import type { BlockFetchClient } from "./block-fetch-client.ts";
-import { fetchFailed } from "./fetch-failure.ts";
-import { type DataBlock, isChunk } from "./fetch-requests.ts";
+import type { BlockFetchClient } from "../fetch/block-fetch-client.ts";
+import { fetchFailed } from "../fetch/fetch-failure.ts";
+import { type DataBlock, isChunk } from "../fetch/fetch-requests.ts";
+import type { PendingBlocks } from "../fetch/pending-blocks.ts";
+import type { ReadingState } from "../fetch/reading-state.ts";
 import { MergedFallbacks } from "./merged-fallbacks.ts";
 import { chunksOf } from "./merged-meta.ts";
-import type { PendingBlocks } from "./pending-blocks.ts";
 import {
   type ChunkToFetch,
   MERGED_MAP_INDEX,
@@ -13,7 +14,6 @@ import {
   type PushMergedOptions,
   type PushMergedPartition,
 } from "./push-merged-options.ts";
-import type { ReadingState } from "./reading-state.ts";
 
 /** What {@link MergedReads} works with. */
 export interface MergedReadsOptions {

@@ -1,5 +1,5 @@
 import type { BlockManagerId, ShuffleBlockChunkId, ShuffleMergedBlockId } from "@bm/block";
-import type { BlocksByLocation } from "./fetch-requests.ts";
+import type { BlocksByLocation } from "../fetch/fetch-requests.ts";
 import type { HostLocalMergedBlocks } from "./host-local-merged-blocks.ts";
 
 /** A partition that a shuffle service has merged of pushed blocks. */

@@ -395,7 +395,7 @@ describe("whatever fails", () => {
         const read = readAll(iterator);
         for (let index = 0; index < 500; index += 1) {
           await turn();
-          answerSome(client, () => chance.next().value ?? 0);
+          answerSome(client, () => Number(chance.next().value));
         }
         expect(mapsRead(await read, chunks)).toEqual(
           list
