@@ -58,6 +58,11 @@ export async function ended({ child }: ServeProcess): Promise<number | null> {
 export interface Connection {
   readonly ask: (message: BlockTransferMessage) => Promise<BlockTransferMessage | null>;
   readonly chunk: (message: BlockTransferMessage) => Promise<Buffer>;
+  /** The first chunk of an opened stream. */
+  readonly fetch: (handle: BlockTransferMessage | null) => Promise<Buffer>;
+  /** Reads nothing from the service until `resume`. */
+  readonly pause: () => void;
+  readonly resume: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -70,13 +75,19 @@ export async function connect(port: number): Promise<Connection> {
     const answer = await client.sendRpc(encodeBlockTransferMessage(message));
     return answer.length === 0 ? null : decodeBlockTransferMessage(answer);
   };
-  const chunk = async (message: BlockTransferMessage): Promise<Buffer> => {
-    const handle = await ask(message);
+  const fetch = async (handle: BlockTransferMessage | null): Promise<Buffer> => {
     if (handle?.type !== "StreamHandle") throw new Error(`answered with ${handle?.type}`);
     const body = await client.fetchChunk(handle.streamId, 0);
     return Buffer.from(await body.bytes());
   };
-  return { ask, chunk, close: () => clients.close() };
+  return {
+    ask,
+    fetch,
+    chunk: async (message) => fetch(await ask(message)),
+    pause: () => client.channel.pauseReading(),
+    resume: () => client.channel.resumeReading(),
+    close: () => clients.close(),
+  };
 }
 
 function start(args: readonly string[]): { child: ChildProcess; printed: () => string } {

@@ -119,6 +119,7 @@ export type { EndedApplications } from "./service/expiry.ts";
 export {
   ExternalShuffleService,
   type ExternalShuffleServiceOptions,
+  type ReloadedKeys,
   type ShuffleServiceParts,
 } from "./service/external-shuffle-service.ts";
 export { LevelExecutorStore } from "./service/level-executor-store.ts";
@@ -133,7 +134,8 @@ export {
   type TreeNode,
 } from "./service/platform/directory-tree.ts";
 export { forgetfulRows, type RowChange, type RowStore } from "./service/row-store.ts";
-export { SERVICE_KEYS, ServiceConf, type ServiceKey } from "./service/service-conf.ts";
+export { ServiceConf } from "./service/service-conf.ts";
+export { SERVICE_KEYS, type ServiceKey } from "./service/service-keys.ts";
 export {
   type FetchCulprit,
   SHUFFLE_ERROR_CODES,

@@ -3,6 +3,7 @@ import { ExternalShuffleService, LevelExecutorStore, LevelRows, ServiceConf } fr
 import { type Files, type Logger, nodePlatform } from "@bm/transport";
 import { OpsServer } from "../http/ops-server.ts";
 import { lineLogger } from "../platform/line-logger.ts";
+import { reloader } from "./reload-serve.ts";
 import { serveBanner } from "./serve-banner.ts";
 import { planService, type ServeFlags, type ServePlan } from "./serve-options.ts";
 import { endedApplications } from "./spark-master.ts";
@@ -11,6 +12,8 @@ import { endedApplications } from "./spark-master.ts";
 export interface RunningService {
   readonly service: ExternalShuffleService;
   readonly ops: OpsServer | null;
+  /** Reads the conf file again; says in the log what came of it. Never rejects. */
+  reload(): Promise<void>;
   /** Drains, then ends both. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -31,8 +34,12 @@ export async function startServe(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<RunningService> {
   const platform = nodePlatform();
-  const logger = lineLogger(flags.logLevel, (line) => output.err(line));
   const plan = await planService(flags, platform.files, environment);
+  let { logLevel } = plan;
+  const logger = lineLogger(
+    () => logLevel,
+    (line) => output.err(line),
+  );
   const { conf, database, dirs, host, port, sparkMaster } = plan;
   const store =
     database === null
@@ -57,7 +64,10 @@ export async function startServe(
     const ops = plan.http === null ? null : await OpsServer.start(service, plan.http);
     output.out(`${serveBanner(service, plan, ops?.address ?? null).join("\n")}\n`);
     if (dirs.length === 0) warnOpen(logger);
-    return { service, ops, close: () => closeAll(service, ops) };
+    const reload = reloader({ flags, service, files: platform.files, logger, output }, (level) => {
+      logLevel = level;
+    });
+    return { service, ops, reload, close: () => closeAll(service, ops) };
   } catch (error) {
     await service.close();
     throw error;

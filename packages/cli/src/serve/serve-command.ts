@@ -14,6 +14,8 @@ bm-registered-executors.ldb in the first directory, unless --db names another pl
 registeredExecutors.ldb of Spark's own service can be taken over so when that is stopped.
 
 SIGTERM and SIGINT stop accepting, finish what runs and exit; a second one exits at once.
+SIGHUP reads the conf file again: limits, quotas, expiry, clean-up, drain and log level change at
+once, and the log names what has to wait for a restart. A bad file changes nothing.
 
   bm serve --dir /data/1 --dir /data/2
   bm serve --port 7337 --conf conf/spark-defaults.conf`;
@@ -37,13 +39,14 @@ export function serveCommand(output: CommandOutput): Command {
     )
     .option("--http-host <address>", "address of the HTTP port", "127.0.0.1")
     .option("--no-http", "no HTTP port")
-    .addOption(new Option("--log-level <level>", "what to log").choices(LOG_LEVELS).default("info"))
+    .addOption(new Option("--log-level <level>", "what to log (default: info)").choices(LOG_LEVELS))
     .addHelpText("after", EXAMPLES)
     .action(async (flags: ServeFlags) => {
       // Before the first line is printed: whoever reads it may send a signal at once.
-      const signals = new EndSignals();
+      const signals = new ServeSignals();
       try {
         const running = await startServe(flags, output, process.env);
+        signals.onReload(() => void running.reload());
         await drainWhenTold(running, signals, output);
       } finally {
         signals.close();
@@ -51,14 +54,24 @@ export function serveCommand(output: CommandOutput): Command {
     });
 }
 
-/** Listens for the signals that end a service. */
-class EndSignals {
+/** Listens for the signals that end a service, and for the one that makes it read its conf file. */
+class ServeSignals {
   readonly #first = Promise.withResolvers<NodeJS.Signals>();
   readonly #second = Promise.withResolvers<NodeJS.Signals>();
   #count = 0;
+  #reload: (() => void) | null = null;
+  /** A signal came while nobody could reload yet. */
+  #isReloadDue = false;
 
   constructor() {
     process.on("SIGTERM", this.#onSignal).on("SIGINT", this.#onSignal);
+    process.on("SIGHUP", this.#onHangUp);
+  }
+
+  /** Calls back at each SIGHUP, one that came before included. */
+  onReload(reload: () => void): void {
+    this.#reload = reload;
+    if (this.#isReloadDue) reload();
   }
 
   /** Resolves at the first one. */
@@ -73,7 +86,13 @@ class EndSignals {
 
   close(): void {
     process.off("SIGTERM", this.#onSignal).off("SIGINT", this.#onSignal);
+    process.off("SIGHUP", this.#onHangUp);
   }
+
+  readonly #onHangUp = (): void => {
+    if (this.#reload === null) this.#isReloadDue = true;
+    else this.#reload();
+  };
 
   readonly #onSignal = (signal: NodeJS.Signals): void => {
     this.#count += 1;
@@ -84,7 +103,7 @@ class EndSignals {
 /** Resolves after the first signal and a complete drain. */
 async function drainWhenTold(
   running: RunningService,
-  signals: EndSignals,
+  signals: ServeSignals,
   output: CommandOutput,
 ): Promise<void> {
   const signal = await signals.first;

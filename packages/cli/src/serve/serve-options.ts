@@ -4,7 +4,7 @@ import { ServiceConf } from "@bm/shuffle";
 import type { Files } from "@bm/transport";
 import { CliError } from "../cli-error.ts";
 import { parseSparkDefaults } from "../conf/spark-defaults.ts";
-import type { LogLevel } from "../platform/line-logger.ts";
+import { LOG_LEVELS, type LogLevel, readLogLevel } from "../platform/line-logger.ts";
 
 /** As the command line gives them. */
 export interface ServeFlags {
@@ -19,7 +19,8 @@ export interface ServeFlags {
   readonly httpPort?: number | undefined;
   readonly httpHost: string;
   readonly http: boolean;
-  readonly logLevel: LogLevel;
+  /** Undefined: as the conf file says. */
+  readonly logLevel?: LogLevel | undefined;
 }
 
 /** What a service is started with. */
@@ -36,6 +37,7 @@ export interface ServePlan {
   readonly sparkMaster: string | null;
   /** Null: no HTTP. */
   readonly http: { readonly host: string; readonly port: number } | null;
+  readonly logLevel: LogLevel;
 }
 
 /**
@@ -53,12 +55,7 @@ export async function planService(
   files: Files,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<ServePlan> {
-  const { threads } = flags;
-  const values = {
-    ...(await readConf(flags.conf, files)),
-    ...settings(flags.set ?? []),
-    ...(threads === undefined ? {} : { "bm.service.threads": String(threads) }),
-  };
+  const values = await readValues(flags, files);
   const conf = new ServiceConf(values);
   conf.check();
   const port = flags.port ?? conf.count("spark.shuffle.service.port");
@@ -70,7 +67,38 @@ export async function planService(
   const httpPort = flags.httpPort ?? (port === 0 ? 0 : port + 1);
   const http = flags.http ? { host: flags.httpHost, port: httpPort } : null;
   const sparkMaster = readMaster(flags.sparkMaster);
-  return { conf: values, port, host: flags.host, dirs, database, sparkMaster, http };
+  const logLevel = levelOf(flags, conf);
+  return { conf: values, port, host: flags.host, dirs, database, sparkMaster, http, logLevel };
+}
+
+/**
+ * What of a plan is read again while its service runs.
+ * @throws CliError; ShuffleError, TransportError OPTION_INVALID for a bad value (rejects).
+ */
+export async function planAgain(
+  flags: ServeFlags,
+  files: Files,
+): Promise<Pick<ServePlan, "conf" | "logLevel">> {
+  const values = await readValues(flags, files);
+  const conf = new ServiceConf(values);
+  conf.check();
+  return { conf: values, logLevel: levelOf(flags, conf) };
+}
+
+async function readValues(flags: ServeFlags, files: Files): Promise<Record<string, string>> {
+  const { threads } = flags;
+  return {
+    ...(await readConf(flags.conf, files)),
+    ...settings(flags.set ?? []),
+    ...(threads === undefined ? {} : { "bm.service.threads": String(threads) }),
+  };
+}
+
+function levelOf({ logLevel }: ServeFlags, conf: ServiceConf): LogLevel {
+  const text = conf.text("bm.service.log.level");
+  const level = logLevel ?? readLogLevel(text);
+  if (level !== null) return level;
+  throw new CliError(`bm.service.log.level=${text}: one of ${LOG_LEVELS.join(", ")}`);
 }
 
 function readMaster(url: string | undefined): string | null {

@@ -76,3 +76,14 @@ export async function serveBlocks(
   const server = await context.createServer(address);
   return { resolver, quotas, handler, transport: context.metrics, server };
 }
+
+/** Takes the limits of another configuration, as far as something that runs can. */
+export function configureServing(
+  { handler, quotas, resolver }: BlockServing,
+  conf: ServiceConf,
+  loops: number,
+): void {
+  handler.references.setMax(Math.ceil(conf.bytes("bm.service.openReferences.size") / loops));
+  resolver.lookups.setLimits(conf.lookupLimits(loops));
+  quotas.configure(conf, loops);
+}

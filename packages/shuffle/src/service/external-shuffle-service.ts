@@ -13,7 +13,7 @@ import {
   type TransportServer,
 } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
-import { serveBlocks } from "./block-serving.ts";
+import { configureServing, serveBlocks } from "./block-serving.ts";
 import type { OrphanSweep } from "./cleanup/orphan-sweep.ts";
 import { ExecutorRegistry } from "./executor-registry.ts";
 import { type ExecutorStore, forgetfulStore } from "./executor-store.ts";
@@ -82,23 +82,31 @@ export interface ShuffleServiceParts {
   readonly loops: ServiceLoops | null;
 }
 
+/** Keys whose values differ after {@link ExternalShuffleService.reload}. */
+export interface ReloadedKeys {
+  /** In force from now on. */
+  readonly applied: readonly string[];
+  /** In force when the service starts again. */
+  readonly postponed: readonly string[];
+}
+
 /** See the file comment. Made by `start`. */
 export class ExternalShuffleService {
-  readonly conf: ServiceConf;
   readonly metrics: ShuffleServiceMetrics;
   readonly parts: ShuffleServiceParts;
+  readonly #live: LiveConf;
   readonly #platform: Platform;
   readonly #mergeManager: MergedShuffleFileManager;
   #closing: Promise<void> | null = null;
 
   private constructor(
-    conf: ServiceConf,
+    live: LiveConf,
     metrics: ShuffleServiceMetrics,
     parts: ShuffleServiceParts,
     platform: Platform,
     mergeManager: MergedShuffleFileManager,
   ) {
-    this.conf = conf;
+    this.#live = live;
     this.metrics = metrics;
     this.parts = parts;
     this.#platform = platform;
@@ -119,6 +127,24 @@ export class ExternalShuffleService {
       await options.mergeStore?.close();
       throw error;
     }
+  }
+
+  /** What is in force. */
+  get conf(): ServiceConf {
+    return this.#live.conf;
+  }
+
+  /**
+   * Takes other values for the keys that are reloadable in SERVICE_KEYS; all others keep theirs.
+   * @throws ShuffleError, TransportError OPTION_INVALID: nothing has changed.
+   */
+  reload(values: Readonly<Record<string, string>>): ReloadedKeys {
+    refuseSecurity(new ServiceConf(values), this.#live.bootstraps);
+    const { applied, conf, postponed } = this.#live.conf.reloaded(values);
+    this.#live.conf = conf;
+    configureServing(this.parts, conf, this.#live.loops);
+    this.parts.loops?.reconfigure(conf.values);
+    return { applied, postponed };
   }
 
   /** Event loops that serve now. */
@@ -178,8 +204,16 @@ export class ExternalShuffleService {
   }
 }
 
+/** Shared with whoever looks again each time. */
+interface LiveConf {
+  conf: ServiceConf;
+  /** Event loops that share its limits. */
+  readonly loops: number;
+  readonly bootstraps: readonly ServerBootstrap[];
+}
+
 type Make = (
-  conf: ServiceConf,
+  live: LiveConf,
   metrics: ShuffleServiceMetrics,
   parts: ShuffleServiceParts,
   platform: Platform,
@@ -230,8 +264,9 @@ async function startService(
             throw error;
           },
         );
+  const live: LiveConf = { conf, loops: count, bootstraps: bootstraps ?? [] };
   const chores = startChores({
-    conf: () => conf,
+    conf: () => live.conf,
     registry,
     mergeManager,
     platform,
@@ -241,7 +276,7 @@ async function startService(
     directoryTree: options.directoryTree,
   });
   const parts = { registry, ...serving, ...chores, loops };
-  return make(conf, metrics, parts, platform, mergeManager);
+  return make(live, metrics, parts, platform, mergeManager);
 }
 
 /** How many event loops are to serve: as many as were asked for, or one where ports cannot be shared. */

@@ -3,7 +3,7 @@
  * way to get it back is to close one; a peer on the JVM takes that as a reason to try again later.
  */
 export class ReferenceBudget {
-  readonly #bytesMax: number;
+  #bytesMax: number;
   #bytes = 0;
 
   /** @param bytesMax bytes that all streams together may hold. */
@@ -14,6 +14,11 @@ export class ReferenceBudget {
   /** Bytes that are held. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Another limit from now on; what is held stays. */
+  setMax(bytesMax: number): void {
+    this.#bytesMax = bytesMax;
   }
 
   /** False when there is no room. */

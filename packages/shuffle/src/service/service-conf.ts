@@ -1,117 +1,9 @@
-/** The keys that a shuffle service reads beside those of its transport. */
+/** What a shuffle service is told, by the keys of service-keys.ts and of its transport. */
 import { parseByteSize, parseDurationMs, TransportConf } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
 import type { OrphanPolicy } from "./cleanup/clean-orphans.ts";
 import type { LookupLimits } from "./lookup-queue.ts";
-
-/** One key with its default. */
-export interface ServiceKey {
-  readonly name: string;
-  readonly type: "boolean" | "bytes" | "count" | "duration" | "text";
-  readonly default: string;
-  readonly doc: string;
-}
-
-/** Spark's own keys and, beginning with `bm.`, ours. */
-export const SERVICE_KEYS: readonly ServiceKey[] = [
-  key("spark.shuffle.service.port", "count", "7337", "Port to listen on; 0 takes a free one."),
-  key("spark.shuffle.service.db.enabled", "boolean", "true", "Keep registrations in a database."),
-  key(
-    "spark.shuffle.service.fetch.rdd.enabled",
-    "boolean",
-    "false",
-    "Accepted: persisted blocks of RDDs are served in any case, and nothing here cleans them.",
-  ),
-  key(
-    "spark.shuffle.service.index.cache.size",
-    "bytes",
-    "100m",
-    "Memory for the indexes of map outputs.",
-  ),
-  key(
-    "spark.shuffle.service.verifyBlockPathsAtRead",
-    "boolean",
-    "true",
-    "Follow no symbolic link out of the directories of an executor.",
-  ),
-  key(
-    "bm.service.verifyMergedChunks",
-    "boolean",
-    "false",
-    "Compare merged chunks with their checksums before they are served.",
-  ),
-  key("spark.local.dir", "text", "", "Directories, separated by commas, if none are given."),
-  key("spark.authenticate", "boolean", "false", "Refused: authentication is not built yet."),
-  key("bm.service.threads", "count", "1", "Event loops that serve peers, 1 to 64."),
-  key(
-    "bm.service.registeredExecutors.max",
-    "count",
-    "1000000",
-    "Executors that may be registered at once.",
-  ),
-  key(
-    "bm.service.openReferences.size",
-    "bytes",
-    "256m",
-    "Memory for blocks that were opened and not fetched yet.",
-  ),
-  key("bm.service.lookups.max", "count", "64", "Lookups on disk at once."),
-  key(
-    "bm.service.application.lookups.max",
-    "count",
-    "0",
-    "Of these for one application; 0: half of all.",
-  ),
-  key(
-    "bm.service.application.sending.size",
-    "bytes",
-    "0",
-    "Bytes of chunks that are being sent for one application; the rest waits. 0: no quota.",
-  ),
-  key(
-    "bm.service.application.openStreams.max",
-    "count",
-    "0",
-    "Streams that one application may have open; further ones wait. 0: no quota.",
-  ),
-  key(
-    "bm.service.drain.timeout",
-    "duration",
-    "10s",
-    "How long a stop waits for what runs; the transport ends it after 10 s at the latest.",
-  ),
-  key("bm.service.expiry.interval", "duration", "300s", "Between two searches for the expired."),
-  key(
-    "bm.service.expiry.grace",
-    "duration",
-    "600s",
-    "How long the directories of an executor must be gone before it is forgotten.",
-  ),
-  key(
-    "bm.service.cleanup.delete",
-    "boolean",
-    "false",
-    "Delete orphans: files of Spark under the directories that nobody owns. False only reports them.",
-  ),
-  key(
-    "bm.service.cleanup.age",
-    "duration",
-    "7d",
-    "Nothing in an orphan was touched for this long; an hour at least where they are deleted.",
-  ),
-  key(
-    "bm.service.cleanup.keep.size",
-    "bytes",
-    "0",
-    "The most recently touched orphans stay, up to this size together.",
-  ),
-  key(
-    "bm.service.cleanup.interval",
-    "duration",
-    "1h",
-    "Between two searches for orphans; 0 switches them off.",
-  ),
-];
+import { SERVICE_KEYS, type ServiceKey } from "./service-keys.ts";
 
 /** A shorter age could meet executors that merely pause. */
 const CLEANUP_AGE_MS_MIN = 3_600_000;
@@ -130,14 +22,24 @@ const KEYS_BY_NAME: ReadonlyMap<string, ServiceKey> = new Map(
   SERVICE_KEYS.map((entry) => [entry.name, entry]),
 );
 
+/** What becomes of a configuration when another one is read. */
+export interface ReloadedConf {
+  readonly conf: ServiceConf;
+  /** Keys that have another value from now on. */
+  readonly applied: readonly string[];
+  /** Keys that have another value when the service starts again. */
+  readonly postponed: readonly string[];
+}
+
 /** Reads the keys of {@link SERVICE_KEYS}, and through `transport` those of the transport. */
 export class ServiceConf {
   readonly transport: TransportConf;
-  readonly #values: Readonly<Record<string, string>>;
+  /** What is set, by name. */
+  readonly values: Readonly<Record<string, string>>;
 
   /** @throws ShuffleError OPTION_INVALID for an unknown key of ours. */
   constructor(values: Readonly<Record<string, string>> = {}) {
-    this.#values = { ...values };
+    this.values = { ...values };
     this.transport = new TransportConf("shuffle", values);
     for (const name of Object.keys(values)) checkName(name);
   }
@@ -192,6 +94,21 @@ export class ServiceConf {
     throw new ShuffleError("OPTION_INVALID", `bm.service.threads=${threads}: 1 to ${THREADS_MAX}`);
   }
 
+  /**
+   * This configuration with the reloadable keys of another.
+   * @throws ShuffleError, TransportError OPTION_INVALID for the first bad value of the other.
+   */
+  reloaded(values: Readonly<Record<string, string>>): ReloadedConf {
+    const next = new ServiceConf(values);
+    next.check();
+    const changed = this.#differences(next);
+    const applied = changed.filter((name) => KEYS_BY_NAME.get(name)?.isReloadable === true);
+    const kept = Object.entries(this.values).filter(([name]) => !applied.includes(name));
+    const taken = Object.entries(values).filter(([name]) => applied.includes(name));
+    const conf = new ServiceConf(Object.fromEntries([...kept, ...taken]));
+    return { conf, applied, postponed: changed.filter((name) => !applied.includes(name)) };
+  }
+
   /** False for everything but `true`. */
   boolean(name: string): boolean {
     return this.text(name).trim().toLowerCase() === "true";
@@ -221,7 +138,15 @@ export class ServiceConf {
 
   /** As written, or the default. */
   text(name: string): string {
-    return this.#values[name] ?? KEYS_BY_NAME.get(name)?.default ?? "";
+    return this.values[name] ?? KEYS_BY_NAME.get(name)?.default ?? "";
+  }
+
+  #differences(other: ServiceConf): string[] {
+    const ours = SERVICE_KEYS.map(({ name }) => name);
+    const theirs = [...Object.keys(this.values), ...Object.keys(other.values)].filter(isTransport);
+    return [...new Set([...ours, ...theirs])].filter(
+      (name) => this.text(name) !== other.text(name),
+    );
   }
 
   #checkCleanup(): void {
@@ -245,13 +170,9 @@ export class ServiceConf {
   }
 }
 
-function key(
-  name: string,
-  type: ServiceKey["type"],
-  defaultValue: string,
-  doc: string,
-): ServiceKey {
-  return { name, type, default: defaultValue, doc };
+/** Other keys of Spark, of its executors for one, are nothing to a service. */
+function isTransport(name: string): boolean {
+  return /^spark\.(?:shuffle|network|authenticate|ssl\.rpc|io\.mode)\b/.test(name);
 }
 
 /** Unknown keys of Spark belong to Spark; an unknown one of ours is a slip of the pen. */

@@ -2,7 +2,7 @@
 import { type LoopLine, type StreamCallbackWithId } from "@bm/transport";
 import type { PushBlockStream } from "../../protocol/block-transfer-message.ts";
 import type { Flow } from "../merge/pushed-block.ts";
-import type { LoopNews, OwnerNews, OwnerQuestion } from "./loop-messages.ts";
+import type { OwnerNews, OwnerQuestion, PushReply } from "./loop-messages.ts";
 
 /** Options of {@link ForwardedPush}. */
 export interface ForwardedPushOptions {
@@ -36,7 +36,7 @@ export class ForwardedPush implements StreamCallbackWithId {
     this.#tell({ type: "push", push: number, message });
   }
 
-  hear(news: LoopNews): void {
+  hear(news: PushReply): void {
     if (news.type === "pushTaken") {
       this.#onTheirWay -= news.bytes;
       this.#setFull(this.#onTheirWay > ON_THEIR_WAY_MAX);

@@ -57,11 +57,17 @@ export type PushNews =
 export type LoopQuestion =
   /** Answer: nothing, once it is known there. */
   | { readonly type: "apply"; readonly changes: readonly ExecutorChange[] }
-  /** Answer: MetricsReport. */
+  /** Answer: MetricsReport, null while it does not listen yet. */
   | { readonly type: "report" };
 
 /** The owner tells a loop. */
 export type LoopNews =
+  | PushReply
+  /** Limits have changed. */
+  | { readonly type: "reconfigure"; readonly conf: ServiceLoopData["conf"] };
+
+/** The owner has something to say about a push. */
+export type PushReply =
   /** So many bytes of a push are no longer on their way. */
   | { readonly type: "pushTaken"; readonly push: number; readonly bytes: number }
   /** The disk behind a push is slow: its connection is to be held back, or no longer. */
@@ -81,7 +87,7 @@ export interface MergedMetaFields {
 /** What a loop is started with. */
 export interface ServiceLoopData {
   /** Of the whole service, limits included: each of so many `loops` takes its share. */
-  readonly conf: Readonly<Record<string, string>>;
+  conf: Readonly<Record<string, string>>;
   readonly loops: number;
   readonly roots: readonly string[];
 }

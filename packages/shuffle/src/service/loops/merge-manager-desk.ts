@@ -2,7 +2,7 @@
 import type { LoopLine, StreamCallbackWithId } from "@bm/transport";
 import type { MergedShuffleFileManager } from "../merge/merged-shuffle-file-manager.ts";
 import { fieldsOfBody } from "./body-fields.ts";
-import type { LoopNews, MergedMetaFields, OwnerQuestion, PushNews } from "./loop-messages.ts";
+import type { MergedMetaFields, OwnerQuestion, PushNews, PushReply } from "./loop-messages.ts";
 
 type MergeQuestion = Exclude<OwnerQuestion, { type: "follow" | "write" }>;
 
@@ -108,7 +108,7 @@ export class MergeManagerDesk {
     receiver?.onFailure(receiver.id, error);
   }
 
-  #tell(news: LoopNews): void {
+  #tell(news: PushReply): void {
     this.#line.post(news);
   }
 }

@@ -23,7 +23,7 @@ import type {
 import type { Flow } from "../merge/pushed-block.ts";
 import { bodyOfFields } from "./body-fields.ts";
 import { ForwardedPush } from "./forwarded-push.ts";
-import type { BodyFields, LoopNews, MergedMetaFields, OwnerQuestion } from "./loop-messages.ts";
+import type { BodyFields, MergedMetaFields, OwnerQuestion, PushReply } from "./loop-messages.ts";
 
 /** See the file comment. */
 export class MergeManagerLink implements MergedShuffleFileManager {
@@ -38,7 +38,7 @@ export class MergeManagerLink implements MergedShuffleFileManager {
   }
 
   /** What the owner says of a push. */
-  hear(news: LoopNews): void {
+  hear(news: PushReply): void {
     this.#pushes.get(news.push)?.hear(news);
   }
 

@@ -10,7 +10,7 @@ import {
   type ServerLoop,
   type TransportServer,
 } from "@bm/transport";
-import { serveBlocks } from "../block-serving.ts";
+import { type BlockServing, configureServing, serveBlocks } from "../block-serving.ts";
 import { ExecutorRegistry } from "../executor-registry.ts";
 import { LocalDirsGuard } from "../local-dirs-guard.ts";
 import { ShuffleServiceMetrics } from "../metrics/shuffle-service-metrics.ts";
@@ -27,17 +27,27 @@ runServerLoop(serve);
 async function serve({ address, data, line }: ServerLoop): Promise<TransportServer> {
   const { conf: values, loops, roots } = data as ServiceLoopData;
   const platform = nodePlatform();
-  const conf = new ServiceConf(values);
+  let conf = new ServiceConf(values);
+  let serving: BlockServing | null = null;
   const executorsMax = conf.count("bm.service.registeredExecutors.max");
   const registry = ExecutorRegistry.replica({ store: ownerStore(line), executorsMax });
   const mergeManager = new MergeManagerLink(line, platform.files);
   const metrics = new ShuffleServiceMetrics(platform.clock);
   const reporter = new MetricsReporter(metrics);
   line.hearWith({
-    onMessage: (news) => mergeManager.hear(news as LoopNews),
+    onMessage: (body) => {
+      const news = body as LoopNews;
+      if (news.type !== "reconfigure") mergeManager.hear(news);
+      else {
+        conf = new ServiceConf(news.conf);
+        if (serving !== null) configureServing(serving, conf, loops);
+      }
+    },
     onAsk: (body) => {
       const question = body as LoopQuestion;
-      if (question.type === "report") return reporter.report(gaugesOf({ ...serving, metrics }));
+      if (question.type === "report") {
+        return serving === null ? null : reporter.report(gaugesOf({ ...serving, metrics }));
+      }
       return registry.applyAll(question.changes);
     },
   });
@@ -46,8 +56,9 @@ async function serve({ address, data, line }: ServerLoop): Promise<TransportServ
   const guard = new LocalDirsGuard({ roots, realPath: nodeRealPath, verifyAtRead });
   const logger = ownerLogger(line);
   const parts = { conf, loops, platform, logger, metrics, guard, registry, mergeManager };
-  // Nobody asks for a report before the loop listens.
-  const serving = await serveBlocks(parts, address);
+  // Nobody asks for a report before the loop listens; other limits may have come meanwhile.
+  serving = await serveBlocks(parts, address);
+  configureServing(serving, conf, loops);
   return serving.server;
 }
 

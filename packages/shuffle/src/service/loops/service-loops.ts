@@ -4,7 +4,13 @@ import type { ExecutorRegistry } from "../executor-registry.ts";
 import type { MergedShuffleFileManager } from "../merge/merged-shuffle-file-manager.ts";
 import type { ShuffleServiceMetrics } from "../metrics/shuffle-service-metrics.ts";
 import type { ServiceGauges } from "../service-gauges.ts";
-import type { LoopQuestion, OwnerNews, OwnerQuestion, ServiceLoopData } from "./loop-messages.ts";
+import type {
+  LoopNews,
+  LoopQuestion,
+  OwnerNews,
+  OwnerQuestion,
+  ServiceLoopData,
+} from "./loop-messages.ts";
 import { MergeManagerDesk } from "./merge-manager-desk.ts";
 import { addReport, type MetricsReport } from "./metrics-report.ts";
 import type { ReplicatingStore } from "./replicating-store.ts";
@@ -75,6 +81,13 @@ export class ServiceLoops {
     await Promise.all(lines.map((line) => this.#collectFrom(line)));
   }
 
+  /** Tells every loop, and those that will replace them, of other limits. */
+  reconfigure(conf: ServiceLoopData["conf"]): void {
+    this.#options.data.conf = conf;
+    const news: LoopNews = { type: "reconfigure", conf };
+    for (const line of this.#loops?.lines ?? []) line.post(news);
+  }
+
   /** As `ServerLoops.close`. */
   async close(options: { readonly signal: AbortSignal }): Promise<void> {
     await this.#loops?.close(options);
@@ -133,7 +146,8 @@ export class ServiceLoops {
   async #collectFrom(line: LoopLine): Promise<void> {
     try {
       const question: LoopQuestion = { type: "report" };
-      const report = (await line.ask(question)) as MetricsReport;
+      const report = (await line.ask(question)) as MetricsReport | null;
+      if (report === null) return;
       addReport(this.#options.metrics, report);
       if (this.#desks.has(line)) this.#gauges.set(line, report.gauges);
     } catch {

@@ -55,6 +55,11 @@ function fromEach<T>(work: (peer: Asker, index: number) => Promise<T>): Promise<
   return Promise.all(peers.map(work));
 }
 
+function openOne(peer: Asker): Promise<unknown> {
+  const ids = { appId: APP, execId: "0", shuffleId: 0, mapIds: [0n], reduceIds: [[0]] };
+  return peer.open({ type: "FetchShuffleBlocks", ...ids, batchFetchEnabled: false });
+}
+
 /** Reads every partition of one recorded map output. */
 async function readOutput(peer: Asker): Promise<Buffer[]> {
   const [output] = recordedOutputs;
@@ -106,6 +111,28 @@ describe("several event loops of one service", () => {
       const localDirsByExec = new Map(execIds.map((id) => [id, [join(root, id)]]));
       expect(answer).toEqual({ type: "LocalDirsForExecutors", localDirsByExec });
     }
+  });
+
+  it("take new limits alike while they serve", async () => {
+    const { applied, postponed } = service.reload({
+      ...conf,
+      "bm.service.application.openStreams.max": "3",
+      "spark.shuffle.service.index.cache.size": "1m",
+    });
+    expect(applied).toEqual(["bm.service.application.openStreams.max"]);
+    expect(postponed).toEqual(["spark.shuffle.service.index.cache.size"]);
+    const opened = peers.flatMap((peer) => [openOne(peer), openOne(peer)]);
+    for (const one of opened) one.catch(() => {});
+    const waiting = async (): Promise<number> => {
+      await service.collect();
+      return service.gauges.streamsWaiting;
+    };
+    // Each peer has one stream, and each loop's share is used up by the first of its peers.
+    await expect.poll(waiting).toBe(PEERS);
+    service.reload(conf);
+    await Promise.all(opened);
+    expect(await waiting()).toBe(0);
+    expect(() => service.reload({ "bm.service.lookups.max": "x" })).toThrow("whole number");
   });
 
   it("refuse alike what is not to be had", async () => {
