@@ -141,7 +141,7 @@ export {
   nodeDirectoryTree,
   type TreeNode,
 } from "./service/platform/directory-tree.ts";
-export { forgetfulRows, type RowChange, type RowStore } from "./service/row-store.ts";
+export { forgetfulRows, type Row, type RowChange, type RowStore } from "./service/row-store.ts";
 export { ServiceConf } from "./service/service-conf.ts";
 export { SERVICE_KEYS, type ServiceKey } from "./service/service-keys.ts";
 export {

@@ -1,6 +1,7 @@
 /** The chunks of one stream: each is found when it is asked for, and fails alone. */
 import type { BodyLookup, ChunkSource, ManagedBuffer } from "@bm/transport";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import type { FailedChunkLog } from "./failed-chunk-log.ts";
 import type { MapOutput } from "./index-cache.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
 import type { OpenedBlock, OpenedBlocks } from "./opened-blocks.ts";
@@ -13,6 +14,7 @@ export interface BlockChunksOptions {
   readonly blocks: OpenedBlocks;
   readonly resolver: ExternalShuffleBlockResolver;
   readonly metrics: ShuffleServiceMetrics;
+  readonly failures: FailedChunkLog;
   /** Called once: the last chunk was asked for, or nobody will ask any more. */
   readonly onDone: () => void;
 }
@@ -41,15 +43,20 @@ export class BlockChunks implements ChunkSource {
     const { blocks } = this.#options;
     const block = blocks.at(index);
     if (index === this.count - 1) this.#done();
-    const body = blocks.kind === "rdd" ? this.#openRdd(block) : this.#openShuffle(block, index);
-    if (!(body instanceof Promise)) return this.#counted(block, body);
-    return body.then(
-      (found) => this.#counted(block, found),
-      (error: unknown) => {
-        this.#options.metrics.failedChunks += 1;
-        throw error;
-      },
-    );
+    try {
+      const body = blocks.kind === "rdd" ? this.#openRdd(block) : this.#openShuffle(block, index);
+      if (!(body instanceof Promise)) return this.#counted(block, body);
+      return body.then(
+        (found) => this.#counted(block, found),
+        (error: unknown) => {
+          this.#noteFailure(block, error);
+          throw error;
+        },
+      );
+    } catch (error) {
+      this.#noteFailure(block, error);
+      throw error;
+    }
   }
 
   release(): void {
@@ -57,6 +64,15 @@ export class BlockChunks implements ChunkSource {
     for (const window of this.#windows.values()) window.giveUpRest();
     this.#windows.clear();
     this.#done();
+  }
+
+  #noteFailure({ end, id, start }: OpenedBlock, error: unknown): void {
+    const { appId, blocks, execId, failures, metrics } = this.#options;
+    const { kind, shuffleId } = blocks;
+    metrics.failedChunks += 1;
+    const partitions = kind === "shuffleBatch" ? `${start}_${end}` : String(start);
+    const name = kind === "rdd" ? `rdd_${id}_${start}` : `shuffle_${shuffleId}_${id}_${partitions}`;
+    failures.note(appId, execId, name, error);
   }
 
   #openRdd(block: OpenedBlock): Promise<ManagedBuffer | null> {

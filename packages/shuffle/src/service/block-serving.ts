@@ -10,6 +10,7 @@ import {
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import { ExternalBlockHandler } from "./external-block-handler.ts";
 import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import { FailedChunkLog } from "./failed-chunk-log.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
@@ -56,6 +57,7 @@ export async function serveBlocks(
   const quotas = new ApplicationQuotas(conf, loops);
   const handler = new ExternalBlockHandler({
     quotas,
+    failures: new FailedChunkLog(logger, platform.clock),
     files,
     random,
     logger,

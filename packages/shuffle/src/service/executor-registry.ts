@@ -66,6 +66,7 @@ export class ExecutorRegistry {
   /** Reads what the store kept. Call once, before anything is registered. */
   async load(): Promise<void> {
     await this.#store.load((executor) => this.#put(executor));
+    this.#store.restoreFrom?.(() => this.#all());
   }
 
   /** In a replica: changes that were made elsewhere, in their order. */
@@ -143,6 +144,12 @@ export class ExecutorRegistry {
     this.#isClosed = true;
     while (this.#writing !== null) await this.#writing;
     await this.#store.close();
+  }
+
+  *#all(): Generator<RegisteredExecutor> {
+    for (const [appId, executors] of this.#applications) {
+      for (const [execId, info] of executors) yield { appId, execId, info };
+    }
   }
 
   #checkLimits(appId: string, execId: string, info: ExecutorShuffleInfo): void {

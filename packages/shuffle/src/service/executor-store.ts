@@ -23,6 +23,10 @@ export interface ExecutorStore {
    * store's own error (rejects).
    */
   write(changes: readonly ExecutorChange[]): Promise<void>;
+  /** Called once, after `load`: where every registration can be had again should they get lost. */
+  restoreFrom?(all: () => Iterable<RegisteredExecutor>): void;
+  /** Looks whether what was written is still there, and restores it otherwise. Never rejects. */
+  check?(): Promise<void>;
   /** Safe to call twice. */
   close(): Promise<void>;
 }

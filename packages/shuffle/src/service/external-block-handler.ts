@@ -38,6 +38,7 @@ import { ShuffleError } from "../shuffle-error.ts";
 import { diagnoseCorruption } from "./diagnose-corruption.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import type { FailedChunkLog } from "./failed-chunk-log.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { chunkOfMapId } from "./merge/merged-chunk-map-id.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
@@ -59,6 +60,7 @@ export interface ExternalBlockHandlerOptions {
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
   readonly quotas: ApplicationQuotas;
+  readonly failures: FailedChunkLog;
   /** Bytes of blocks that were opened and not asked for yet. */
   readonly openReferenceBytesMax: number;
 }

@@ -33,6 +33,7 @@ import type { RowStore } from "./row-store.ts";
 import { startChores } from "./service-chores.ts";
 import { ServiceConf } from "./service-conf.ts";
 import { gaugesOf, type ServiceGauges, sumOfGauges } from "./service-gauges.ts";
+import type { StoreWatch } from "./store-watch.ts";
 
 /** Options of {@link ExternalShuffleService}. */
 export interface ExternalShuffleServiceOptions {
@@ -76,6 +77,7 @@ export interface ShuffleServiceParts {
   readonly handler: ExternalBlockHandler;
   readonly expiry: Expiry;
   readonly orphans: OrphanSweep;
+  readonly storeWatch: StoreWatch;
   readonly transport: TransportMetrics;
   readonly server: TransportServer;
   /** The other event loops; null when there is this one only. */
@@ -199,6 +201,7 @@ export class ExternalShuffleService {
     timer.cancel();
     await this.parts.expiry.close();
     await this.parts.orphans.close();
+    await this.parts.storeWatch.close();
     await this.#mergeManager.close();
     await this.parts.registry.close();
   }
@@ -274,6 +277,7 @@ async function startService(
     roots: options.roots ?? [],
     endedApplications: options.endedApplications,
     directoryTree: options.directoryTree,
+    stores: options.mergeStore === undefined ? [store] : [store, options.mergeStore],
   });
   const parts = { registry, ...serving, ...chores, loops };
   return make(live, metrics, parts, platform, mergeManager);

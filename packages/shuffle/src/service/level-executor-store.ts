@@ -9,6 +9,8 @@ import {
   readExecutorRow,
 } from "./recovery-rows.ts";
 
+import type { Row } from "./row-store.ts";
+
 /** See the file comment. */
 export class LevelExecutorStore implements ExecutorStore {
   readonly description: string;
@@ -45,6 +47,19 @@ export class LevelExecutorStore implements ExecutorStore {
         value: change.kind === "put" ? executorValue(change.info) : null,
       })),
     );
+  }
+
+  restoreFrom(all: () => Iterable<RegisteredExecutor>): void {
+    function* rows(): Generator<Row> {
+      for (const { appId, execId, info } of all()) {
+        yield { key: executorKey(appId, execId), value: executorValue(info) };
+      }
+    }
+    this.#rows.restoreFrom(rows);
+  }
+
+  async check(): Promise<void> {
+    await this.#rows.check();
   }
 
   async close(): Promise<void> {

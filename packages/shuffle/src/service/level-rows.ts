@@ -1,33 +1,43 @@
 /**
- * Rows of text in a LevelDB, beside one that tells their version. A database that cannot be read is set
- * aside under another name, so that the service starts and the evidence stays.
+ * Rows of text in a LevelDB, beside one that tells their version.
+ *
+ *     cannot be read at the start    set aside; what can be read of it is carried over
+ *     deleted while it is used       written anew, from what its owner knows
+ *     disk full or not writable      writes fail until they work again; what is there stays
  */
-import type { Files, Logger } from "@bm/transport";
-import type { ClassicLevel } from "classic-level";
+import { join } from "node:path";
 import { ShuffleError } from "../shuffle-error.ts";
-import { readVersion, VERSION, VERSION_KEY } from "./recovery-rows.ts";
-import type { RowChange, RowStore } from "./row-store.ts";
+import {
+  cannotOpen,
+  detailOf,
+  isDamage,
+  type LevelDatabase,
+  type LevelDatabaseOptions,
+  openDatabase,
+  readRows,
+  setAside,
+} from "./level-database.ts";
+import type { Row, RowChange, RowStore } from "./row-store.ts";
 
 /** Options of {@link LevelRows}. */
-export interface LevelRowsOptions {
-  /** Folder of the database; made when missing. */
-  readonly path: string;
-  /** Finds another name for a damaged database. */
-  readonly files: Files;
-  readonly logger: Logger;
-}
+export type LevelRowsOptions = LevelDatabaseOptions;
 
-type Database = ClassicLevel;
+const ROWS_PER_WRITE = 4096;
 
-const ROWS_PER_READ = 4096;
 /** See the file comment. */
 export class LevelRows implements RowStore {
   /** For people: where it is. */
   readonly description: string;
   readonly #options: LevelRowsOptions;
-  #database: Database;
+  /** Null after a write failed: opened again for the next one. */
+  #database: LevelDatabase | null;
+  #all: (() => Iterable<Row>) | null = null;
+  /** One thing after the other. */
+  #work: Promise<unknown> = Promise.resolve();
+  #isFailing = false;
+  #isClosed = false;
 
-  private constructor(options: LevelRowsOptions, database: Database) {
+  private constructor(options: LevelRowsOptions, database: LevelDatabase) {
     this.#options = options;
     this.#database = database;
     this.description = options.path;
@@ -51,9 +61,9 @@ export class LevelRows implements RowStore {
   async load(visit: (key: string, value: string) => void): Promise<void> {
     const rows: { key: string; value: string }[] = [];
     try {
-      await readRows(this.#database, rows);
+      if (this.#database !== null) await readRows(this.#database, rows);
     } catch (error) {
-      await this.#database.close();
+      await this.#database?.close();
       await setAside(this.#options, error);
       this.#database = await openDatabase(this.#options.path);
       await this.write(rows);
@@ -61,102 +71,112 @@ export class LevelRows implements RowStore {
     for (const { key, value } of rows) visit(key, value);
   }
 
-  async write(changes: readonly RowChange[]): Promise<void> {
-    const rows = changes.map(({ key, value }) =>
-      value === null ? { type: "del" as const, key } : { type: "put" as const, key, value },
-    );
-    await this.#database.batch(rows, { sync: true });
+  restoreFrom(all: () => Iterable<Row>): void {
+    this.#all = all;
+  }
+
+  /** @throws ShuffleError REGISTRATION_FAILED when it cannot be written now (rejects). */
+  write(changes: readonly RowChange[]): Promise<void> {
+    return this.#inOrder(() => this.#write(changes));
+  }
+
+  async check(): Promise<void> {
+    await this.#inOrder(() => this.#ready()).catch((error: unknown) => this.#failed(error));
   }
 
   async close(): Promise<void> {
-    await this.#database.close();
+    if (this.#isClosed) return;
+    if (this.#all !== null && this.#database !== null) await this.check();
+    this.#isClosed = true;
+    await this.#inOrder(async () => this.#database?.close());
   }
-}
 
-async function readRows(database: Database, into: { key: string; value: string }[]): Promise<void> {
-  const iterator = database.iterator();
-  try {
-    for (;;) {
-      const rows = await iterator.nextv(ROWS_PER_READ);
-      if (rows.length === 0) return;
-      for (const [key, value] of rows) if (key !== VERSION_KEY) into.push({ key, value });
+  #inOrder<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => {});
+    return done;
+  }
+
+  async #write(changes: readonly RowChange[]): Promise<void> {
+    try {
+      const database = await this.#ready();
+      await database.batch(changes.map(operationOf), { sync: true });
+    } catch (error) {
+      this.#failed(error);
+      // LevelDB refuses every write after one that failed: only opening it again helps.
+      await this.#database?.close().catch(() => {});
+      this.#database = null;
+      const text = `the recovery database ${this.description} cannot be written: ${detailOf(error)}`;
+      throw new ShuffleError("REGISTRATION_FAILED", text, { cause: error });
     }
-  } finally {
-    await iterator.close();
+    if (!this.#isFailing) return;
+    this.#isFailing = false;
+    this.#options.logger.warn(`the recovery database ${this.description} can be written again`);
   }
-}
 
-async function openDatabase(path: string): Promise<Database> {
-  // Loaded here: most users of this package have no use for a database.
-  const level = await import("classic-level");
-  const database: Database = new level.ClassicLevel(path, {
-    keyEncoding: "utf8",
-    valueEncoding: "utf8",
-  });
-  await database.open();
-  try {
-    await checkVersion(database, path);
-  } catch (error) {
-    await database.close();
-    throw error;
+  /** The database, open and where it belongs. */
+  async #ready(): Promise<LevelDatabase> {
+    if (this.#isClosed) throw new ShuffleError("CLOSED", `${this.description} is closed`);
+    if (await this.#isGone()) return this.#writeAnew();
+    this.#database ??= await openDatabase(this.#options.path);
+    return this.#database;
   }
-  return database;
-}
 
-async function checkVersion(database: Database, path: string): Promise<void> {
-  const text = await database.get(VERSION_KEY);
-  const version = text === undefined ? VERSION : readVersion(text);
-  if (version !== null && version.major !== VERSION.major) {
-    const found = `StoreVersion[${version.major}.${version.minor}]`;
-    const own = `StoreVersion[${VERSION.major}.${VERSION.minor}]`;
-    const detail = `cannot read state DB with version ${found}, incompatible with current version ${own}`;
-    throw new ShuffleError("OPTION_INVALID", `${path}: ${detail}`);
+  /** The process goes on writing into a database that was deleted, and nobody would ever read it. */
+  async #isGone(): Promise<boolean> {
+    const { files, path } = this.#options;
+    const current = await files.readFile(join(path, "CURRENT")).catch(() => null);
+    if (current === null) return (await files.stat(join(path, "CURRENT"))) === null;
+    const manifest = Buffer.from(current).toString("latin1").trim();
+    if (!/^MANIFEST-[0-9]+$/.test(manifest)) return true;
+    return (await files.stat(join(path, manifest))) === null;
   }
-  const isCurrent = text !== undefined && version?.minor === VERSION.minor;
-  if (!isCurrent) await database.put(VERSION_KEY, JSON.stringify(VERSION), { sync: true });
-}
 
-async function setAside({ files, logger, path }: LevelRowsOptions, cause: unknown): Promise<void> {
-  for (let number = 1; ; number += 1) {
-    const aside = `${path}.damaged-${number}`;
-    if ((await files.stat(aside)) !== null) continue;
-    await files.rename(path, aside);
+  async #writeAnew(): Promise<LevelDatabase> {
+    const { files, logger, path } = this.#options;
+    await this.#database?.close().catch(() => {});
+    this.#database = null;
+    if ((await files.stat(path)) !== null) {
+      await setAside(this.#options, new Error("files of it were deleted or written over"));
+    }
+    const database = await openDatabase(path);
+    let count = 0;
+    let batch: Row[] = [];
+    const flush = async (): Promise<void> => {
+      await database.batch(batch.map(operationOf), { sync: true });
+      count += batch.length;
+      batch = [];
+    };
+    for (const row of this.#all?.() ?? []) {
+      batch.push(row);
+      if (batch.length === ROWS_PER_WRITE) await flush();
+    }
+    await flush();
+    this.#database = database;
     logger.error(
-      `the recovery database ${path} is damaged (${detailOf(cause)}); it was set aside as ${aside} ` +
-        "and a new one is begun: what could not be read is forgotten",
+      `the recovery database ${path} was deleted while it was used; it was written anew ` +
+        `with the ${count} rows that are known`,
     );
-    return;
+    return database;
+  }
+
+  #failed(error: unknown): void {
+    if (this.#isFailing) return;
+    this.#isFailing = true;
+    const { logger } = this.#options;
+    logger.error(
+      `the recovery database ${this.description} cannot be written: ${detailOf(error)}; what comes ` +
+        "is refused until it can, what is known is served",
+    );
   }
 }
 
-/** Failures that another try, or an operator, can mend: the database itself may be sound. */
-const SURROUNDINGS =
-  /permission denied|not permitted|no space|quota|read-only|too many open files|EACCES|EPERM|ENOSPC|EDQUOT|EROFS|EMFILE|ENFILE|ENOENT/i;
-
-function isDamage(error: unknown): boolean {
-  return (
-    !(error instanceof ShuffleError) && !isLocked(error) && !SURROUNDINGS.test(detailOf(error))
-  );
+function operationOf({ key, value }: RowChange): { type: "del"; key: string } | PutOperation {
+  return value === null ? { type: "del", key } : { type: "put", key, value };
 }
 
-function isLocked(error: unknown): boolean {
-  return causesOf(error).some(({ code }) => code === "LEVEL_LOCKED");
-}
-
-function cannotOpen(path: string, cause: unknown): ShuffleError {
-  if (cause instanceof ShuffleError) return cause;
-  const why = isLocked(cause) ? "another process uses it" : detailOf(cause);
-  return new ShuffleError("OPTION_INVALID", `the recovery database ${path}: ${why}`, { cause });
-}
-
-function detailOf(error: unknown): string {
-  return causesOf(error)
-    .map(({ message }) => message)
-    .join(": ");
-}
-
-function causesOf(error: unknown): { readonly code?: unknown; readonly message: string }[] {
-  const causes: Error[] = [];
-  for (let cause = error; cause instanceof Error; cause = cause.cause) causes.push(cause);
-  return causes;
+interface PutOperation {
+  readonly type: "put";
+  readonly key: string;
+  readonly value: string;
 }

@@ -12,6 +12,7 @@ import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import { BlockChunks } from "./block-chunks.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
+import type { FailedChunkLog } from "./failed-chunk-log.ts";
 import {
   mergedChunks,
   namesMergedChunks,
@@ -31,6 +32,7 @@ export interface OpenStreamsOptions {
   readonly resolver: ExternalShuffleBlockResolver;
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
+  readonly failures: FailedChunkLog;
   readonly quotas: ApplicationQuotas;
   readonly references: ReferenceBudget;
   readonly streamManager: OneForOneStreamManager;
@@ -106,11 +108,12 @@ export class OpenStreams {
     opened: OpenedBlocks | OpenedMergedChunks,
     onDone: () => void,
   ): ChunkSource {
-    const { mergeManager, metrics, resolver } = this.#options;
+    const { failures, mergeManager, metrics, resolver } = this.#options;
+    const common = { appId, metrics, failures, onDone };
     if (opened instanceof OpenedBlocks) {
-      return new BlockChunks({ appId, execId, blocks: opened, resolver, metrics, onDone });
+      return new BlockChunks({ ...common, execId, blocks: opened, resolver });
     }
-    return mergedChunks(opened, { appId, mergeManager, metrics, onDone });
+    return mergedChunks(opened, { ...common, mergeManager });
   }
 
   #within({ channel }: TransportClient, appId: string, chunks: ChunkSource): ChunkSource {

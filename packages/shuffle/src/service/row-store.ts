@@ -4,6 +4,11 @@ export interface RowChange {
   readonly value: string | null;
 }
 
+/** A row that is there. */
+export interface Row extends RowChange {
+  readonly value: string;
+}
+
 /** Where rows of text outlive the process. */
 export interface RowStore {
   /** For people: what it is and where. */
@@ -12,6 +17,10 @@ export interface RowStore {
   load(visit: (key: string, value: string) => void): Promise<void>;
   /** Makes changes durable, all or none; one call at a time. */
   write(changes: readonly RowChange[]): Promise<void>;
+  /** Called once, after `load`: where every row can be had again should they get lost. */
+  restoreFrom?(all: () => Iterable<Row>): void;
+  /** Looks whether what was written is still there, and restores it otherwise. Never rejects. */
+  check?(): Promise<void>;
   /** Safe to call twice. */
   close(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { type EndedApplications, Expiry } from "./expiry.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import { type DirectoryTree, nodeDirectoryTree } from "./platform/directory-tree.ts";
 import type { ServiceConf } from "./service-conf.ts";
+import { type CheckedStore, StoreWatch } from "./store-watch.ts";
 
 /** What {@link startChores} needs. */
 export interface ChoresOptions {
@@ -18,10 +19,19 @@ export interface ChoresOptions {
   readonly roots: readonly string[];
   readonly endedApplications: EndedApplications | undefined;
   readonly directoryTree: DirectoryTree | undefined;
+  /** Looked at now and then. */
+  readonly stores: readonly CheckedStore[];
 }
 
-/** Starts both; each is to be closed. */
-export function startChores(options: ChoresOptions): { expiry: Expiry; orphans: OrphanSweep } {
+/** Each is to be closed. */
+export interface Chores {
+  readonly expiry: Expiry;
+  readonly orphans: OrphanSweep;
+  readonly storeWatch: StoreWatch;
+}
+
+/** Starts them. */
+export function startChores(options: ChoresOptions): Chores {
   const { conf, endedApplications, logger, mergeManager, platform, registry, roots } = options;
   const { clock, files } = platform;
   const expiry = new Expiry({
@@ -45,5 +55,7 @@ export function startChores(options: ChoresOptions): { expiry: Expiry; orphans: 
   });
   expiry.start();
   orphans.start();
-  return { expiry, orphans };
+  const storeWatch = new StoreWatch(options.stores, clock);
+  storeWatch.start();
+  return { expiry, orphans, storeWatch };
 }

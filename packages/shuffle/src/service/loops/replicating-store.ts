@@ -32,6 +32,14 @@ export class ReplicatingStore implements ExecutorStore {
     this.#spreading = [];
   }
 
+  restoreFrom(all: () => Iterable<RegisteredExecutor>): void {
+    this.#inner.restoreFrom?.(all);
+  }
+
+  async check(): Promise<void> {
+    await this.#inner.check?.();
+  }
+
   close(): Promise<void> {
     return this.#inner.close();
   }

@@ -29,7 +29,7 @@ import { ShuffleError } from "../../shuffle-error.ts";
 import type { LocalDirsGuard } from "../local-dirs-guard.ts";
 import type { ShuffleServiceMetrics } from "../metrics/shuffle-service-metrics.ts";
 import { ReferenceBudget } from "../reference-budget.ts";
-import { forgetfulRows, type RowChange, type RowStore } from "../row-store.ts";
+import { forgetfulRows, type Row, type RowChange, type RowStore } from "../row-store.ts";
 import { JAVA, serviceFailure } from "../service-failure.ts";
 import { diagnoseChunk, type ReaderChecksum } from "./diagnose-merged-chunk.ts";
 import { readMergeDirectories } from "./merge-directories.ts";
@@ -106,6 +106,7 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
     const resolver = new RemoteBlockPushResolver(options);
     const obsolete = await recoverApplications(resolver.#store, resolver.#applications);
     if (obsolete.length > 0) await resolver.#write(obsolete);
+    resolver.#store.restoreFrom?.(() => [...resolver.#applications.values()].flatMap(rowsOf));
     return resolver;
   }
 
@@ -122,7 +123,7 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
     this.#applications.set(appId, { appId, directories, shuffles: new Map() });
     const { attemptId } = directories;
     await this.#write([
-      ...(known === undefined ? [] : rowsOf(known)),
+      ...(known === undefined ? [] : removalsOf(known)),
       { key: pathKey(appId, attemptId), value: pathValue(directories) },
     ]);
     if (known !== undefined) this.#inBackground(this.#dropApplication(known, true));
@@ -258,7 +259,7 @@ export class RemoteBlockPushResolver implements MergedShuffleFileManager {
     const application = this.#applications.get(appId);
     if (application === undefined) return;
     this.#applications.delete(appId);
-    await this.#write(rowsOf(application));
+    await this.#write(removalsOf(application));
     this.#inBackground(this.#dropApplication(application, deleteFiles));
   }
 
@@ -443,15 +444,19 @@ function nameOf({ appId, chunkId, reduceId, shuffleId, shuffleMergeId }: MergedC
   return `merged chunk ${name} of ${appId}`;
 }
 
-/** Removes everything that is kept of an application's attempt. */
-function rowsOf({ appId, directories, shuffles }: MergedApplication): RowChange[] {
+/** Everything that is kept of an application's attempt. */
+function rowsOf({ appId, directories, shuffles }: MergedApplication): Row[] {
   const { attemptId } = directories;
   const finalized = [...shuffles].filter(([, shuffle]) => shuffle.isFinalized);
   return [
-    { key: pathKey(appId, attemptId), value: null },
+    { key: pathKey(appId, attemptId), value: pathValue(directories) },
     ...finalized.map(([shuffleId, { shuffleMergeId }]) => ({
       key: finalizedKey({ appId, attemptId, shuffleId, shuffleMergeId }),
-      value: null,
+      value: "",
     })),
   ];
+}
+
+function removalsOf(application: MergedApplication): RowChange[] {
+  return rowsOf(application).map(({ key }) => ({ key, value: null }));
 }
