@@ -64,6 +64,7 @@ export class Channel implements SocketEvents, PipelineEnds {
   #queuedBytes = 0;
   #isWritable = true;
   #readingPauses = 0;
+  #heldBack: (() => void) | null = null;
   #lastReadMs: number;
   #lastWriteMs: number;
 
@@ -144,6 +145,11 @@ export class Channel implements SocketEvents, PipelineEnds {
     return this.#isWritable;
   }
 
+  /** Handlers hold back what arrived already: see {@link holdBack}. */
+  get isReadingPaused(): boolean {
+    return this.#readingPauses > 0;
+  }
+
   /** Stops the flow from the peer until as many `resumeReading` calls were made. */
   pauseReading(): void {
     this.#readingPauses += 1;
@@ -153,7 +159,20 @@ export class Channel implements SocketEvents, PipelineEnds {
   resumeReading(): void {
     invariant(this.#readingPauses > 0, "resumeReading without pauseReading");
     this.#readingPauses -= 1;
+    const goOn = this.#heldBack;
+    if (this.#readingPauses > 0) return;
+    this.#heldBack = null;
+    // What was held back comes first, and may pause the flow again.
+    if (goOn !== null) this.#guard(goOn);
     if (this.#readingPauses === 0) this.#socket.resumeReading();
+  }
+
+  /**
+   * For the handler that cuts bytes into messages: one read may bring thousands of requests, and the
+   * first of them may be reason enough to pause. `goOn` is called once, when reading goes on.
+   */
+  holdBack(goOn: () => void): void {
+    this.#heldBack = goOn;
   }
 
   /** Keeps `close` from ending the socket until `releaseHold`, because something is still to be sent. */

@@ -73,6 +73,8 @@ export class FrameDecoder implements ChannelHandler {
   #interceptor: StreamInterceptor | null = null;
   #state: DecoderState = "open";
   #isFirstFrame = true;
+  /** What arrived behind a frame whose handler paused the flow. */
+  #heldBack: Buffer | null = null;
 
   constructor(options: FrameDecoderOptions = {}) {
     const max = options.frameContentBytesMax ?? FRAME_CONTENT_BYTES_MAX;
@@ -90,13 +92,30 @@ export class FrameDecoder implements ChannelHandler {
 
   channelRead(context: HandlerContext, input: unknown): void {
     const chunk = asBuffer(input as Uint8Array);
+    if (this.#heldBack !== null) this.#heldBack = Buffer.concat([this.#heldBack, chunk]);
+    else this.#cut(context, chunk);
+  }
+
+  #cut(context: HandlerContext, chunk: Buffer): void {
+    const { channel } = context;
     let offset = 0;
     // A handler may close the channel in the middle of a chunk; the frames behind that are moot.
-    while (offset < chunk.length && this.#state === "open" && context.channel.isActive) {
+    while (offset < chunk.length && this.#state === "open" && channel.isActive) {
+      if (channel.isReadingPaused) return this.#holdBack(context, chunk.subarray(offset));
       if (this.#interceptor !== null) offset += this.#intercept(context, chunk, offset);
       else if (this.#missingBytes < 0) offset += this.#takeHeader(context, chunk, offset);
       else offset += this.#takeContent(context, chunk, offset);
     }
+  }
+
+  /** A copy: the bytes are lent for this turn. At most one read, so its length is bounded. */
+  #holdBack(context: HandlerContext, rest: Buffer): void {
+    this.#heldBack = Buffer.from(rest);
+    context.channel.holdBack(() => {
+      const held = this.#heldBack;
+      this.#heldBack = null;
+      if (held !== null) this.#cut(context, held);
+    });
   }
 
   readTarget(): Uint8Array | null {
@@ -121,6 +140,7 @@ export class FrameDecoder implements ChannelHandler {
       context.fireExceptionCaught(new TransportError("FRAME_TRUNCATED", text));
     }
     this.#drop();
+    this.#heldBack = null;
     context.fireChannelInactive();
   }
 

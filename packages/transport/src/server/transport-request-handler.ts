@@ -12,6 +12,7 @@ import type { RpcHandler } from "../handler/rpc-handler.ts";
 import type { Logger } from "../logger.ts";
 import type { Int64 } from "../protocol/int64.ts";
 import {
+  type ChunkFetchRequest,
   type MergedBlockMetaRequest,
   type MessageBody,
   MessageType,
@@ -19,19 +20,18 @@ import {
   type RequestMessage,
   type ResponseMessage,
   type RpcRequest,
+  type StreamRequest,
   type UploadStream,
 } from "../protocol/message.ts";
 import { TransportError } from "../transport-error.ts";
-import type { AnswerBudget } from "./answer-budget.ts";
-import { type AnswerWriter, BodyRequests } from "./body-requests.ts";
 import { failureText, responseBodyOf } from "./failure-text.ts";
+import { OrderedLookups } from "./ordered-lookups.ts";
 import { UploadReceiver } from "./upload-receiver.ts";
 
 /** What holds for the requests of all connections of a context. */
 export interface RequestRules {
   /** Connections are closed instead of served while this many chunks are being sent. */
   readonly maxChunksBeingTransferred: number;
-  readonly answers: AnswerBudget;
   readonly logger: Logger;
 }
 
@@ -44,13 +44,12 @@ export interface TransportRequestHandlerOptions {
 }
 
 /** See the file comment. */
-export class TransportRequestHandler implements AnswerWriter {
+export class TransportRequestHandler {
   readonly rpcHandler: RpcHandler;
   readonly #rules: RequestRules;
   readonly #client: TransportClient;
   readonly #frameDecoder: FrameDecoder;
-  /** Made for the first chunk or stream. */
-  #bodies: BodyRequests | null = null;
+  readonly #lookups: OrderedLookups;
   #inProgress = 0;
   #onIdle: (() => void) | null = null;
 
@@ -59,6 +58,7 @@ export class TransportRequestHandler implements AnswerWriter {
     this.rpcHandler = options.rpcHandler;
     this.#client = options.client;
     this.#frameDecoder = options.frameDecoder;
+    this.#lookups = new OrderedLookups(this.#channel);
   }
 
   get #channel(): Channel {
@@ -79,11 +79,11 @@ export class TransportRequestHandler implements AnswerWriter {
   handle(message: RequestMessage): void {
     switch (message.type) {
       case MessageType.ChunkFetchRequest:
-        return this.#takesBodyRequest()?.fetchChunk(message);
+        return this.#fetchChunk(message);
       case MessageType.RpcRequest:
         return this.#receiveRpc(message);
       case MessageType.StreamRequest:
-        return this.#takesBodyRequest()?.openStream(message);
+        return this.#openStream(message);
       case MessageType.OneWayMessage:
         return this.#receiveOneWay(message);
       case MessageType.UploadStream:
@@ -95,7 +95,7 @@ export class TransportRequestHandler implements AnswerWriter {
 
   /** The connection is gone. */
   close(): void {
-    this.#bodies?.close();
+    this.#lookups.close();
     try {
       this.rpcHandler.streamManager.connectionTerminated(this.#channel);
     } catch (error) {
@@ -120,6 +120,55 @@ export class TransportRequestHandler implements AnswerWriter {
       const peer = this.#channel.remoteAddress;
       this.#rules.logger.error(`one-way message from ${peer}: ${String(error)}`);
     }
+  }
+
+  #fetchChunk({ streamId, chunkIndex }: ChunkFetchRequest): void {
+    if (this.#refusesForLoad()) return;
+    const { streamManager } = this.rpcHandler;
+    this.#inProgress += 1;
+    this.#lookups.run(
+      () => {
+        streamManager.checkAuthorization(this.#client, streamId);
+        return streamManager.getChunk(streamId, chunkIndex);
+      },
+      (body, error) => {
+        if (body === null) {
+          const text = failureText(error ?? chunkNotFound());
+          this.#answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
+          return;
+        }
+        streamManager.chunkBeingSent(streamId);
+        this.#answer({ type: MessageType.ChunkFetchSuccess, streamId, chunkIndex, body }, () =>
+          streamManager.chunkSent(streamId),
+        );
+      },
+    );
+  }
+
+  #openStream({ streamId }: StreamRequest): void {
+    if (this.#refusesForLoad()) return;
+    const { streamManager } = this.rpcHandler;
+    this.#inProgress += 1;
+    this.#lookups.run(
+      () => {
+        streamManager.checkStreamAuthorization(this.#client, streamId);
+        return streamManager.openStream(streamId);
+      },
+      (body, error) => {
+        if (body === null) {
+          // Spark's class loader matches this text to the letter, without a final newline.
+          const text = error === null ? `Stream '${streamId}' was not found.` : failureText(error);
+          this.#answer({ type: MessageType.StreamFailure, streamId, error: text });
+        } else this.#sendStream(streamId, body);
+      },
+    );
+  }
+
+  #sendStream(streamId: string, body: ManagedBuffer): void {
+    const { streamManager } = this.rpcHandler;
+    streamManager.streamBeingSent(streamId);
+    const message = { type: MessageType.StreamResponse, streamId, byteCount: body.size, body };
+    this.#answer(message, () => streamManager.streamSent(streamId));
   }
 
   #receiveUpload(message: UploadStream): void {
@@ -157,19 +206,6 @@ export class TransportRequestHandler implements AnswerWriter {
     }
   }
 
-  /** Counts a request for a chunk or stream; null when it is refused. */
-  #takesBodyRequest(): BodyRequests | null {
-    if (this.#refusesForLoad()) return null;
-    this.#inProgress += 1;
-    this.#bodies ??= new BodyRequests({
-      client: this.#client,
-      rpcHandler: this.rpcHandler,
-      budget: this.#rules.answers,
-      writer: this,
-    });
-    return this.#bodies;
-  }
-
   /** Overload is answered by closing: Spark retries broken connections, never failure messages. */
   #refusesForLoad(): boolean {
     const { maxChunksBeingTransferred, logger } = this.#rules;
@@ -185,19 +221,15 @@ export class TransportRequestHandler implements AnswerWriter {
 
   #begin(requestId: Int64): Reply {
     this.#inProgress += 1;
-    return new Reply(requestId, (message) => this.answer(message));
+    return new Reply(requestId, (message) => this.#answer(message));
   }
 
-  /** Writes the answer to a request that was counted. */
-  answer(message: ResponseMessage, onSent: (() => void) | null = null): void {
-    // A channel that is closing refuses the message and leaves its body with us.
-    const isRefused = !this.#channel.isActive;
+  #answer(message: ResponseMessage, onSent?: () => void): void {
     this.#channel.write(message, (error) => {
-      if (isRefused) releaseBody(message);
       onSent?.();
       if (error !== null && this.#tellInstead(message, error)) return;
       this.#ended();
-      if (error !== null && !isRefused) this.#channel.abort(error);
+      if (error !== null) this.#channel.abort(error);
     });
   }
 
@@ -208,10 +240,10 @@ export class TransportRequestHandler implements AnswerWriter {
     const text = failureText(error);
     if (message.type === MessageType.ChunkFetchSuccess) {
       const { streamId, chunkIndex } = message;
-      this.answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
+      this.#answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
     } else if (message.type !== MessageType.StreamResponse) {
       const { requestId } = message;
-      this.answer({ type: MessageType.RpcFailure, requestId, error: text });
+      this.#answer({ type: MessageType.RpcFailure, requestId, error: text });
     }
     return true;
   }
@@ -252,7 +284,7 @@ class Reply implements RpcReplyCallback {
 
   answerWith(message: ResponseMessage): void {
     if (this.#isAnswered) {
-      releaseBody(message);
+      if ("body" in message && message.body instanceof ManagedBuffer) message.body.release();
       return;
     }
     this.#isAnswered = true;
@@ -260,6 +292,6 @@ class Reply implements RpcReplyCallback {
   }
 }
 
-function releaseBody(message: ResponseMessage): void {
-  if ("body" in message && message.body instanceof ManagedBuffer) message.body.release();
+function chunkNotFound(): TransportError {
+  return new TransportError("STREAM_UNKNOWN", "Chunk was not found");
 }
