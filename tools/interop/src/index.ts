@@ -1,8 +1,8 @@
 /** The JVM peer and our side of its contract, for interop tests and benchmarks. */
 export { freePort } from "./cluster/free-port.ts";
 export { buildSparkHome, type SparkHome } from "./cluster/spark-home.ts";
-export { buildJvmPeer, JvmPeer, missingTools, type PeerAnswer, sparkVersion } from "./jvm-peer.ts";
-export { PeerCommand, PeerHandler } from "./peer-handler.ts";
+export { buildJvmPeer, missingTools, sparkVersion } from "./jvm-build.ts";
+export { PeerHandler } from "./peer-handler.ts";
 export {
   chunkOffset,
   FILE_REGION_BYTES,

@@ -1,18 +1,19 @@
-/** Our side of the contract of the peers: the twin of java/src/main/java/bm/interop/PeerHandler.java. */
+/**
+ * What benchmarks and pairings both ask a server for: answers of a given length, slices of the two
+ * regions as chunks and streams, counters. The twin of java/src/main/java/bm/interop/PeerHandler.java.
+ */
 import {
   type BodyLookup,
   BytesManagedBuffer,
   FileSegmentManagedBuffer,
   type Int64,
-  type MergedBlockMetaQuery,
-  type MergedBlockMetaReplyCallback,
+  type ManagedBuffer,
   nodePlatform,
   RpcHandler,
   type RpcReplyCallback,
   type StreamCallbackWithId,
   StreamManager,
   type TransportClient,
-  TransportError,
 } from "@bm/transport";
 import {
   chunkOffset,
@@ -24,57 +25,39 @@ import {
 } from "./region.ts";
 
 /** What the int32 at the start of an RPC asks for when it is no length. */
-export const PeerCommand = { counters: -1, fail: -2, echo: -3, silence: -4 } as const;
+export const COUNTERS = -1;
 
-/** See the file comment. `file` holds the file region. */
+/** See the file comment. */
 export class PeerHandler extends RpcHandler {
-  readonly streamManager: RegionStreams;
-  readonly #memory: Buffer;
+  readonly streamManager: StreamManager;
+  protected readonly memory: Buffer;
   oneWayMessages = 0;
   uploadedBytes = 0;
 
-  constructor(file: string) {
+  /** `file` holds the file region. */
+  constructor(file: string, streams: RegionStreams = new RegionStreams(file)) {
     super();
-    this.#memory = regionBytes(MEMORY_REGION_BYTES);
-    this.streamManager = new RegionStreams(this.#memory, file);
+    this.memory = streams.memory;
+    this.streamManager = streams;
   }
 
   override receive(_client: TransportClient, message: Uint8Array, reply: RpcReplyCallback): void {
-    const request = Buffer.from(message.buffer, message.byteOffset, message.byteLength);
-    const wanted = request.readInt32BE(0);
-    if (wanted === PeerCommand.fail) throw new TransportError("UNSUPPORTED", "asked to fail");
-    if (wanted === PeerCommand.silence) return;
-    if (wanted === PeerCommand.counters) reply.onSuccess(this.#counters());
-    else if (wanted === PeerCommand.echo) reply.onSuccess(Buffer.from(request.subarray(4)));
-    else reply.onSuccess(this.#memory.subarray(0, wanted));
+    const wanted = Buffer.from(message.buffer, message.byteOffset, 4).readInt32BE(0);
+    if (wanted === COUNTERS) reply.onSuccess(this.#counters());
+    else reply.onSuccess(this.memory.subarray(0, wanted));
   }
 
-  override receiveOneWay(): void {
+  override receiveOneWay(_client: TransportClient, _message: Uint8Array): void {
     this.oneWayMessages += 1;
   }
 
-  override receiveStream(_client: TransportClient, header: Uint8Array): StreamCallbackWithId {
-    const meta = Buffer.from(header).toString();
-    if (meta === "refuse") throw new TransportError("UNSUPPORTED", "asked to refuse");
+  override receiveStream(_client: TransportClient, meta: Uint8Array): StreamCallbackWithId {
     return {
-      id: meta,
-      onData: (_id, bytes) => {
-        this.uploadedBytes += bytes.length;
-        if (meta === "fail-in-data") throw new Error("asked to fail in data");
-      },
-      onComplete: () => {
-        if (meta === "fail-at-end") throw new Error("asked to fail at end");
-      },
+      id: Buffer.from(meta).toString(),
+      onData: (_id, bytes) => void (this.uploadedBytes += bytes.length),
+      onComplete: () => {},
       onFailure: () => {},
     };
-  }
-
-  override receiveMergedBlockMetaRequest(
-    _client: TransportClient,
-    request: MergedBlockMetaQuery,
-    reply: MergedBlockMetaReplyCallback,
-  ): void {
-    reply.onSuccess(request.reduceId, Buffer.from(request.appId));
   }
 
   #counters(): Buffer {
@@ -91,37 +74,44 @@ export class PeerHandler extends RpcHandler {
 }
 
 /** Slices of the two regions. Every chunk can be had any number of times, in any order. */
-class RegionStreams extends StreamManager {
-  readonly #memory: Buffer;
-  readonly #file: string;
+export class RegionStreams extends StreamManager {
+  readonly memory: Buffer;
+  protected readonly file: string;
 
-  constructor(memory: Buffer, file: string) {
+  constructor(file: string, memory: Buffer = regionBytes(MEMORY_REGION_BYTES)) {
     super();
-    this.#memory = memory;
-    this.#file = file;
+    this.memory = memory;
+    this.file = file;
   }
 
   override getChunk(streamId: Int64, index: number): BodyLookup {
     const { kind, size } = splitStreamId(Number(streamId));
-    return this.#slice(kind, size, index);
+    return this.slice(kind, size, index);
   }
 
   override openStream(name: string): BodyLookup {
     const [kind, size, index] = name.split(":");
-    if (index === undefined) return null;
-    const number = kind === "mem" ? RegionKind.memory : RegionKind.file;
-    return this.#slice(number, Number(size), Number(index));
+    if (kind === undefined || index === undefined) return null;
+    return this.slice(this.kindOf(kind), Number(size), Number(index));
   }
 
-  #slice(kind: number, size: number, index: number): BodyLookup {
+  /** The number of a kind of stream, which is its name in the ids of chunks. */
+  protected kindOf(name: string): number {
+    return name === "mem" ? RegionKind.memory : RegionKind.file;
+  }
+
+  protected slice(kind: number, size: number, index: number): ManagedBuffer | null {
     if (kind === RegionKind.memory) {
       const offset = chunkOffset(MEMORY_REGION_BYTES, size, index);
-      return new BytesManagedBuffer(this.#memory.subarray(offset, offset + size));
+      return new BytesManagedBuffer(this.memory.subarray(offset, offset + size));
     }
-    if (kind !== RegionKind.file && kind !== RegionKind.missingFile) return null;
-    const path = kind === RegionKind.file ? this.#file : `${this.#file}/no-such-file`;
-    const offset = kind === RegionKind.file ? chunkOffset(FILE_REGION_BYTES, size, index) : 0;
-    const { files } = nodePlatform();
-    return new FileSegmentManagedBuffer({ files, path, offset, length: size });
+    if (kind !== RegionKind.file) return null;
+    const offset = chunkOffset(FILE_REGION_BYTES, size, index);
+    return new FileSegmentManagedBuffer({
+      files: nodePlatform().files,
+      path: this.file,
+      offset,
+      length: size,
+    });
   }
 }

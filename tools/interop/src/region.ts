@@ -20,8 +20,21 @@ export function chunkOffset(regionSize: number, size: number, index: number): nu
 
 const KIND_STEP = 2 ** 40;
 
-/** What a stream id asks for. */
-export const RegionKind = { memory: 1, file: 2, missingFile: 3, nothing: 4 } as const;
+/** What a stream id asks for: a slice of a region, or something that goes wrong. */
+export const RegionKind = {
+  memory: 1,
+  file: 2,
+  /** No such file. */
+  missing: 3,
+  /** No such chunk. */
+  nothing: 4,
+  /** A segment whose second half lies behind the end of the file. */
+  short: 5,
+  /** Fails after half of its bytes. */
+  broken: 6,
+  /** Fails when it is looked up. */
+  failing: 7,
+} as const;
 
 /** The stream id of chunks of `size` bytes. */
 export function streamIdOf(kind: keyof typeof RegionKind, size: number): number {

@@ -6,7 +6,7 @@
  * would otherwise wait for each other for ever. So at most the limit and one request per reader are
  * held.
  */
-import { limit } from "./limit.ts";
+import { ShuffleError } from "../shuffle-error.ts";
 
 /** See the file comment. Sizes are those that readers expect. */
 export class FetchMemory {
@@ -16,7 +16,10 @@ export class FetchMemory {
 
   /** @throws ShuffleError OPTION_INVALID for a limit below 1. */
   constructor(bytesMax: number) {
-    this.bytesMax = limit(bytesMax, bytesMax);
+    if (!(bytesMax >= 1)) {
+      throw new ShuffleError("OPTION_INVALID", `a limit of ${bytesMax}: must be at least 1`);
+    }
+    this.bytesMax = bytesMax;
   }
 
   /** Bytes that are reserved. */

@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { promisify } from "node:util";
-import { sparkVersion } from "../jvm-peer.ts";
+import { sparkVersion } from "../jvm-build.ts";
 
 const run = promisify(execFile);
 

@@ -24,7 +24,7 @@ import type { ShuffleService } from "../../src/cluster/shuffle-service.ts";
 import { SparkCluster } from "../../src/cluster/spark-cluster.ts";
 import { buildSparkHome } from "../../src/cluster/spark-home.ts";
 import { SparkShuffleService } from "../../src/cluster/spark-shuffle-service.ts";
-import { missingTools } from "../../src/jvm-peer.ts";
+import { missingTools } from "../../src/jvm-build.ts";
 
 const missing = await missingTools();
 

@@ -6,7 +6,8 @@ import { localFilePath } from "@bm/block";
 import { DownloadFiles, ExternalShuffleClient } from "@bm/shuffle";
 import { BytesManagedBuffer, type ManagedBuffer, nodePlatform, TransportConf } from "@bm/transport";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { JvmPeer, missingTools } from "../../src/jvm-peer.ts";
+import { missingTools } from "../../src/jvm-build.ts";
+import { startJvmPeer } from "../../src/jvm-peer.ts";
 import {
   layOut,
   outputsOf,
@@ -30,7 +31,7 @@ describe.skipIf(missing !== null)("our client at Spark's shuffle service", () =>
   const sets = ["plain-adler32", "lz4-crc32c"];
   const dirsOf = new Map<string, readonly string[]>();
   let root = "";
-  let service: JvmPeer;
+  let service: { readonly port: number };
   let client: ExternalShuffleClient;
   /** What a start-up that failed half-way has to end too. */
   const ends: (() => Promise<void>)[] = [];
@@ -38,8 +39,9 @@ describe.skipIf(missing !== null)("our client at Spark's shuffle service", () =>
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "bm-shuffle-"));
     ends.push(() => rm(root, { recursive: true, force: true }));
-    service = await JvmPeer.startProgram(CONF, { main: "ShuffleServicePeer", fields: {} });
-    ends.push(() => service.stop());
+    const [process, { port }] = await startJvmPeer("ShuffleServicePeer", { conf: CONF });
+    service = { port: Number(port) };
+    ends.push(() => process.stop());
     client = newClient();
     ends.push(() => client.close());
     for (const set of sets) {

@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ExternalShuffleService } from "@bm/shuffle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { JvmPeer, missingTools } from "../../src/jvm-peer.ts";
+import { missingTools } from "../../src/jvm-build.ts";
+import { startJvmPeer } from "../../src/jvm-peer.ts";
+import type { PeerFields, PeerProcess } from "../../src/peer-process.ts";
 import {
   layOut,
   outputsOf,
@@ -25,7 +27,7 @@ describe.skipIf(missing !== null)("Spark's client at our shuffle service", () =>
   let root = "";
   let localDirs: readonly string[] = [];
   let service: ExternalShuffleService;
-  let peer: JvmPeer;
+  let peer: PeerProcess;
   /** What a start-up that failed half-way has to end too. */
   const ends: (() => Promise<unknown>)[] = [];
 
@@ -50,8 +52,8 @@ describe.skipIf(missing !== null)("Spark's client at our shuffle service", () =>
       port: 0,
     });
     ends.push(() => service.close());
-    const fields = { appId, attemptId: String(attemptId) };
-    peer = await JvmPeer.startProgram({}, { main: "ShuffleServicePeer", fields });
+    const client = { appId, attemptId: String(attemptId) };
+    [peer] = await startJvmPeer("ShuffleServicePeer", { conf: {}, ...client });
     ends.push(() => peer.stop());
     const meta = JSON.stringify({ mergeDir, attemptId: String(attemptId) });
     await ask("register", { exec: "1", localDirs, manager: `${MANAGER}:${meta}}}` });
@@ -116,7 +118,7 @@ describe.skipIf(missing !== null)("Spark's client at our shuffle service", () =>
     expect(blocks).toMatchObject({ [late]: expect.stringContaining("is finalized") });
   });
 
-  function ask(op: string, fields: Parameters<JvmPeer["command"]>[1]) {
+  function ask(op: string, fields: PeerFields) {
     return peer.command(op, { port: service.port, ...fields });
   }
 });

@@ -11,7 +11,9 @@ import {
 } from "@bm/shuffle";
 import { BytesManagedBuffer, type ManagedBuffer, nodePlatform, TransportConf } from "@bm/transport";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { JvmPeer, missingTools } from "../../src/jvm-peer.ts";
+import { missingTools } from "../../src/jvm-build.ts";
+import { startJvmPeer } from "../../src/jvm-peer.ts";
+import type { PeerProcess } from "../../src/peer-process.ts";
 import { layOut, outputsOf, partitionsOf } from "../../src/shuffle/recorded-outputs.ts";
 
 const missing = await missingTools();
@@ -21,8 +23,8 @@ const LARGE_BYTES = 5 * 1024 * 1024 + 3;
 describe.skipIf(missing !== null)("Spark's fetcher at our block server", () => {
   let root = "";
   let localDirs: readonly string[] = [];
-  let peer: JvmPeer;
-  let oldPeer: JvmPeer;
+  let peer: PeerProcess;
+  let oldPeer: PeerProcess;
   let server: NettyBlockTransferService;
   /** What a start-up that failed half-way has to end too. */
   const ends: (() => Promise<void>)[] = [];
@@ -36,10 +38,11 @@ describe.skipIf(missing !== null)("Spark's fetcher at our block server", () => {
     server = new NettyBlockTransferService({ conf, appId: "app-1", executorId: "1" });
     ends.push(() => server.close());
     await server.init(new FilesOfAnExecutor(localDirs));
-    const program = { main: "ShuffleServicePeer", fields: { appId: "app-1" } };
-    peer = await JvmPeer.startProgram({}, program);
+    const first = { appId: "app-1" };
+    [peer] = await startJvmPeer("ShuffleServicePeer", { conf: {}, ...first });
     ends.push(() => peer.stop());
-    oldPeer = await JvmPeer.startProgram({ "spark.shuffle.useOldFetchProtocol": "true" }, program);
+    const oldProtocol = { "spark.shuffle.useOldFetchProtocol": "true" };
+    [oldPeer] = await startJvmPeer("ShuffleServicePeer", { conf: oldProtocol, ...first });
     ends.push(() => oldPeer.stop());
   }, 180_000);
 
@@ -105,7 +108,7 @@ describe.skipIf(missing !== null)("Spark's fetcher at our block server", () => {
     expect(await diagnose(good, "../ADLER32")).toBe("UNSUPPORTED_CHECKSUM_ALGORITHM");
   });
 
-  async function fetch(by: JvmPeer, blocks: readonly string[], fields = {}): Promise<Outcome> {
+  async function fetch(by: PeerProcess, blocks: readonly string[], fields = {}): Promise<Outcome> {
     const command = { port: server.port, exec: "1", blocks, ...fields };
     return (await by.command("fetch", command))["blocks"] as Outcome;
   }

@@ -15,19 +15,23 @@ import org.apache.spark.network.server.RpcHandler;
 import org.apache.spark.network.server.StreamManager;
 import org.apache.spark.network.util.TransportConf;
 
-/** Serves the contract of the peers; see ../../../../../README.md. */
-final class PeerHandler extends RpcHandler {
+/**
+ * What benchmarks and pairings both ask for: answers of a given length, slices of the two regions as
+ * chunks and streams, counters. The twin of ../../../../../../src/peer-handler.ts.
+ */
+class PeerHandler extends RpcHandler {
   static final int COUNTERS = -1;
-  static final int FAIL = -2;
-  static final int ECHO = -3;
-  static final int SILENCE = -4;
 
-  private final byte[] memory = Region.bytes(Region.MEMORY_BYTES);
-  private final TransportConf conf;
-  private final File file;
+  static final int MEMORY = 1;
+  static final int FILE = 2;
+
+  /** One for all servers of the process. */
+  static final byte[] MEMORY_REGION = Region.bytes(Region.MEMORY_BYTES);
+
+  final TransportConf conf;
+  final File file;
   final AtomicLong oneWayMessages = new AtomicLong();
   final AtomicLong uploadedBytes = new AtomicLong();
-  final AtomicLong activeChannels = new AtomicLong();
 
   PeerHandler(TransportConf conf, File file) {
     this.conf = conf;
@@ -37,14 +41,8 @@ final class PeerHandler extends RpcHandler {
   @Override
   public void receive(TransportClient client, ByteBuffer message, RpcResponseCallback callback) {
     int wanted = message.getInt();
-    if (wanted == FAIL) throw new UnsupportedOperationException("asked to fail");
-    if (wanted == SILENCE) return;
     if (wanted == COUNTERS) callback.onSuccess(counters());
-    else if (wanted == ECHO) {
-      ByteBuffer echo = ByteBuffer.allocate(message.remaining());
-      echo.put(message).flip();
-      callback.onSuccess(echo);
-    } else callback.onSuccess(ByteBuffer.wrap(memory, 0, wanted).slice());
+    else callback.onSuccess(ByteBuffer.wrap(MEMORY_REGION, 0, wanted).slice());
   }
 
   @Override
@@ -56,7 +54,6 @@ final class PeerHandler extends RpcHandler {
   public StreamCallbackWithID receiveStream(
       TransportClient client, ByteBuffer header, RpcResponseCallback callback) {
     String meta = StandardCharsets.UTF_8.decode(header).toString();
-    if (meta.equals("refuse")) throw new UnsupportedOperationException("asked to refuse");
     return new StreamCallbackWithID() {
       @Override
       public String getID() {
@@ -66,36 +63,14 @@ final class PeerHandler extends RpcHandler {
       @Override
       public void onData(String id, ByteBuffer bytes) {
         uploadedBytes.addAndGet(bytes.remaining());
-        if (meta.equals("fail-in-data")) throw new IllegalStateException("asked to fail in data");
       }
 
       @Override
-      public void onComplete(String id) {
-        if (meta.equals("fail-at-end")) throw new IllegalStateException("asked to fail at end");
-      }
+      public void onComplete(String id) {}
 
       @Override
       public void onFailure(String id, Throwable cause) {}
     };
-  }
-
-  @Override
-  public MergedBlockMetaReqHandler getMergedBlockMetaReqHandler() {
-    return (client, request, callback) ->
-        callback.onSuccess(
-            request.reduceId,
-            new NioManagedBuffer(
-                ByteBuffer.wrap(request.appId.getBytes(StandardCharsets.UTF_8))));
-  }
-
-  @Override
-  public void channelActive(TransportClient client) {
-    activeChannels.incrementAndGet();
-  }
-
-  @Override
-  public void channelInactive(TransportClient client) {
-    activeChannels.decrementAndGet();
   }
 
   @Override
@@ -114,22 +89,23 @@ final class PeerHandler extends RpcHandler {
         public ManagedBuffer openStream(String name) {
           String[] parts = name.split(":");
           if (parts.length != 3) return null;
-          int kind = parts[0].equals("mem") ? 1 : 2;
-          return slice(kind, Long.parseLong(parts[1]), Integer.parseInt(parts[2]));
+          return slice(kindOf(parts[0]), Long.parseLong(parts[1]), Integer.parseInt(parts[2]));
         }
       };
 
-  private ManagedBuffer slice(int kind, long size, int index) {
-    if (kind == 1) {
+  /** The number of a kind of stream, which is its name in the ids of chunks. */
+  int kindOf(String name) {
+    return name.equals("mem") ? MEMORY : FILE;
+  }
+
+  ManagedBuffer slice(int kind, long size, int index) {
+    if (kind == MEMORY) {
       int offset = (int) Region.offset(Region.MEMORY_BYTES, size, index);
-      return new NioManagedBuffer(ByteBuffer.wrap(memory, offset, (int) size).slice());
+      return new NioManagedBuffer(ByteBuffer.wrap(MEMORY_REGION, offset, (int) size).slice());
     }
-    if (kind == 2) {
+    if (kind == FILE) {
       long offset = Region.offset(Region.FILE_BYTES, size, index);
       return new FileSegmentManagedBuffer(conf, file, offset, size);
-    }
-    if (kind == 3) {
-      return new FileSegmentManagedBuffer(conf, new File(file, "no-such-file"), 0, size);
     }
     return null;
   }

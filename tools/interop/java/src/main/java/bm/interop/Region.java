@@ -28,7 +28,7 @@ final class Region {
     for (int i = bytes.position(); i < bytes.limit(); i++) {
       long position = offset + (i - bytes.position());
       if (bytes.get(i) != at(position)) {
-        throw new IllegalStateException("wrong byte at position " + position);
+        throw new WrongBytesException("byte at position " + position);
       }
     }
   }

@@ -27,7 +27,7 @@ public final class ShuffleServicePeer {
     var in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     JsonNode first = JSON.readTree(in.readLine());
     Map<String, String> values = new HashMap<>();
-    first.path("conf").properties().forEach(e -> values.put(e.getKey(), e.getValue().asText()));
+    first.path("conf").fields().forEachRemaining(e -> values.put(e.getKey(), e.getValue().asText()));
     TransportConf conf = new TransportConf("shuffle", new MapConfigProvider(values));
     var handler = new ExternalBlockHandler(conf, null, new RemoteBlockPushResolver(conf, null));
     try (TransportContext context = new TransportContext(conf, handler, true);
