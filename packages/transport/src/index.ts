@@ -2,6 +2,7 @@
 export type { BodyLease } from "./buffer/body-lease.ts";
 export { BufferPool, type BufferPoolOptions } from "./buffer/buffer-pool.ts";
 export { BytesManagedBuffer } from "./buffer/bytes-managed-buffer.ts";
+export type { FileSegment } from "./buffer/file-segment.ts";
 export {
   FileSegmentManagedBuffer,
   type FileSegmentOptions,

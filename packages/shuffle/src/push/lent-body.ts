@@ -41,6 +41,10 @@ class Loan extends ManagedBuffer {
     this.#drop = drop;
   }
 
+  override get segment(): ManagedBuffer["segment"] {
+    return this.#body.segment;
+  }
+
   open(): Promise<BodyReader> {
     return this.#body.open();
   }

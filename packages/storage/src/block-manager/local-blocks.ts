@@ -252,6 +252,10 @@ class LockedBuffer extends ManagedBuffer {
     return this.#buffer.size;
   }
 
+  override get segment(): ManagedBuffer["segment"] {
+    return this.#buffer.segment;
+  }
+
   open(): ReturnType<ManagedBuffer["open"]> {
     return this.#buffer.open();
   }

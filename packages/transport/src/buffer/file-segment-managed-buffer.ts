@@ -9,6 +9,7 @@ import type { Files, OpenFile } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { BytesManagedBuffer } from "./bytes-managed-buffer.ts";
+import type { FileSegment } from "./file-segment.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 import { readBuffers } from "./read-buffers.ts";
 
@@ -18,24 +19,18 @@ import { readBuffers } from "./read-buffers.ts";
  */
 const WHOLE_BYTES_MAX = 256 * 1024;
 
-/** Which bytes of which file. */
-export interface FileSegmentOptions {
-  readonly files: Files;
-  readonly path: string;
-  /** Where the segment starts in the file. */
-  readonly offset: number;
-  /** Bytes of the segment. */
-  readonly length: number;
+/** What {@link FileSegmentManagedBuffer} takes. */
+export interface FileSegmentOptions extends FileSegment {
   /** Gives the buffers for reading, and with them the length of the pieces. Default: 512 KiB each. */
   readonly pool?: BufferPool | undefined;
 }
 
 /** See the file comment. Holds nothing until it is opened; may be opened more than once. */
-export class FileSegmentManagedBuffer extends ManagedBuffer {
+export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegment {
+  readonly files: Files;
   readonly path: string;
   readonly offset: number;
   readonly length: number;
-  readonly #files: Files;
   readonly #pool: BufferPool;
 
   /** @throws TransportError OPTION_INVALID when offset or length cannot be those of a file. */
@@ -49,7 +44,7 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
     this.path = path;
     this.offset = offset;
     this.length = length;
-    this.#files = files;
+    this.files = files;
     this.#pool = pool;
   }
 
@@ -57,8 +52,8 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
     return this.length;
   }
 
-  override readNow(target: Uint8Array): boolean {
-    return this.#files.readNow(this.path, target, this.offset) === this.length;
+  override get segment(): FileSegment {
+    return this;
   }
 
   /**
@@ -74,7 +69,8 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
   /** One read into one buffer, which the caller owns. @throws as `open`. */
   override async bytes(): Promise<Uint8Array> {
     const whole = Buffer.allocUnsafeSlow(this.length);
-    if (this.length > 0 && this.readNow(whole)) return whole;
+    if (this.length > 0 && this.files.readNow(this.path, whole, this.offset) === this.length)
+      return whole;
     const file = await this.#openFile();
     try {
       const count = this.length === 0 ? 0 : await readSome(file, this.path, whole, this.offset);
@@ -89,7 +85,7 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
 
   async #openFile(): Promise<OpenFile> {
     try {
-      return await this.#files.open(this.path, "read");
+      return await this.files.open(this.path, "read");
     } catch (error) {
       // The path alone is what a peer on the JVM is told, and logs, about a missing file.
       throw new TransportError("BODY_UNAVAILABLE", this.path, { cause: error });
@@ -118,16 +114,9 @@ export class FileSegmentManagedBuffer extends ManagedBuffer {
   }
 }
 
-/** What is read: a part of an opened file. */
-interface Segment {
-  readonly path: string;
-  readonly offset: number;
-  readonly length: number;
-}
-
 class SegmentReader implements BodyReader {
   readonly #file: OpenFile;
-  readonly #segment: Segment;
+  readonly #segment: FileSegment;
   readonly #pool: BufferPool;
   /** The two that take turns, taken from the pool when first needed. */
   readonly #buffers: [Buffer | null, Buffer | null] = [null, null];
@@ -137,7 +126,7 @@ class SegmentReader implements BodyReader {
   #reading: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
 
-  constructor(file: OpenFile, segment: Segment, pool: BufferPool) {
+  constructor(file: OpenFile, segment: FileSegment, pool: BufferPool) {
     this.#file = file;
     this.#segment = segment;
     this.#pool = pool;

@@ -1,3 +1,5 @@
+import type { FileSegment } from "./file-segment.ts";
+
 /**
  * The body of a message: bytes in memory, a part of a file, or a stream.
  *
@@ -16,11 +18,11 @@ export abstract class ManagedBuffer {
   abstract open(): Promise<BodyReader>;
 
   /**
-   * Fills `target`, which is as long as the body, in this turn. False when that would mean to wait, for a
-   * disk or for whoever produces the bytes, and when something is wrong, which `open` then tells.
+   * The part of a file that the body is, for whoever reads it there in a faster way than through `open`;
+   * null when it is none.
    */
-  readNow(_target: Uint8Array): boolean {
-    return false;
+  get segment(): FileSegment | null {
+    return null;
   }
 
   /** A buffer that is valid beyond the current turn; the same one when it already is. */

@@ -35,11 +35,6 @@ export async function openFirst(body: ManagedBuffer): Promise<OpenedBody | Error
   }
 }
 
-/** Closes what nobody will send. */
-export function closeOpened(opened: OpenedBody | Error): void {
-  if (!(opened instanceof Error)) opened.reader.close().catch(() => {});
-}
-
 /**
  * Sends the frame, or what stands for it when its body could not be opened. Resolves when the system
  * took all of it; rejects when it broke off.

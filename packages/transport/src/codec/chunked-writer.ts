@@ -1,23 +1,25 @@
 /**
  * Sends frames in order. Bodies in memory, and small ones of files that are in memory, go out at once,
- * header and body in one gathered write. The others are sent piece by piece, with one piece read ahead
- * while the previous one is on its way.
+ * header and body in one gathered write. Small ones that have to be waited for are read ahead; all
+ * others are sent piece by piece, with one piece read while the previous one is on its way.
  *
- * A frame is never interrupted. While a body is being read, later frames wait behind it.
+ * A frame is never interrupted. While a body is waited for, later frames wait behind it.
  */
 import { BytesManagedBuffer } from "../buffer/bytes-managed-buffer.ts";
+import type { FileSegment } from "../buffer/file-segment.ts";
 import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
 import { readBuffers } from "../buffer/read-buffers.ts";
-import { SlabMemory } from "../buffer/slab-memory.ts";
+import { type LentMemory, SlabMemory } from "../buffer/slab-memory.ts";
 import type { ChannelHandler, HandlerContext, WriteDone } from "../channel/channel-handler.ts";
 import { TransportError } from "../transport-error.ts";
-import { closeOpened, type OpenedBody, openFirst, sendOpened } from "./body-stream.ts";
+import { openFirst, sendOpened } from "./body-stream.ts";
 import type { OutboundFrame } from "./frame.ts";
+import { type SegmentRead, SegmentReads } from "./segment-reads.ts";
 
 /** What a waiting frame is taken to cost besides its bytes in memory. */
 const ENTRY_BYTES = 512;
 
-/** Bodies up to here are read whole. */
+/** Segments of files up to here are read whole. */
 const SMALL_BODY_BYTES_MAX = 256 * 1024;
 
 /**
@@ -26,28 +28,24 @@ const SMALL_BODY_BYTES_MAX = 256 * 1024;
  */
 const UNTAKEN_BYTES_MAX = 1024 * 1024;
 
-/**
- * Small bodies that are opened, and read, while they wait for one that waits for the disk. They come
- * one trip to the thread pool after the other otherwise: with 16 on their way a storm of them goes
- * more than twice as fast.
- */
-const AHEAD_MAX = 16;
-
 interface Entry {
   readonly frame: OutboundFrame;
   readonly done: WriteDone;
   readonly queuedBytes: number;
-  /** Begun while the entry waits; never rejects. */
-  opened: Promise<OpenedBody | Error> | null;
+  /** Begun while the entry waits. */
+  read: SegmentRead | null;
 }
 
 /** Outbound handler: frames in, pieces of bytes out. */
 export class ChunkedWriter implements ChannelHandler {
   readonly #queue: Entry[] = [];
-  readonly #memory: SlabMemory = new SlabMemory(readBuffers);
-  /** A body is being sent that has to be waited for. */
+  /** Both are made when they are needed: most connections never send a part of a file. */
+  #memory: SlabMemory | null = null;
+  #reads: SegmentReads | null = null;
+  #isReadAheadDue = false;
+  /** A body is being sent piece by piece. */
   #isStreaming = false;
-  /** Of bodies that are not in memory. */
+  /** Of bodies that were not in memory. */
   #untakenBytes = 0;
 
   write(context: HandlerContext, message: unknown, done: WriteDone): void {
@@ -56,13 +54,13 @@ export class ChunkedWriter implements ChannelHandler {
     if (isFirst && this.#sendNow(context, frame, done)) return;
     this.#enqueue(context, frame, done);
     if (isFirst) this.#advance(context);
-    else if (this.#isStreaming && this.#queue.length <= AHEAD_MAX) openAhead(this.#queue.at(-1));
+    else if (this.#reads?.isActive) this.#readAheadLater(context);
   }
 
   channelInactive(context: HandlerContext): void {
     for (const entry of this.#queue.splice(0)) {
       this.#forget(context, entry);
-      void entry.opened?.then(closeOpened);
+      entry.read?.giveBack();
       releaseBody(entry.frame);
       entry.done?.(new TransportError("CHANNEL_CLOSED", "the connection closed before the write"));
     }
@@ -73,7 +71,7 @@ export class ChunkedWriter implements ChannelHandler {
     const { body } = frame;
     const bodyBytes = isInMemory(body) ? (inMemoryView(body)?.length ?? 0) : 0;
     const queuedBytes = ENTRY_BYTES + frame.header.length + bodyBytes;
-    this.#queue.push({ frame, done, queuedBytes, opened: null });
+    this.#queue.push({ frame, done, queuedBytes, read: null });
     context.channel.hold();
     context.channel.addQueuedBytes(queuedBytes);
   }
@@ -86,26 +84,47 @@ export class ChunkedWriter implements ChannelHandler {
   /** Sends what waits, up to a body that cannot be had in this turn. */
   #advance(context: HandlerContext): void {
     while (!this.#isStreaming) {
-      const entry = this.#queue[0];
-      if (entry === undefined || this.#mustWait(entry.frame.body)) return;
-      this.#queue.shift();
-      if (!this.#sendEntryNow(context, entry)) void this.#stream(context, entry);
+      const entry = this.#queue.shift();
+      if (entry === undefined) break;
+      if (this.#begin(context, entry)) continue;
+      this.#queue.unshift(entry);
+      break;
     }
+    if (this.#reads?.isActive && this.#queue.length > 0) this.#readAheadLater(context);
   }
 
-  #mustWait(body: OutboundFrame["body"]): boolean {
-    return this.#untakenBytes >= UNTAKEN_BYTES_MAX && !isInMemory(body);
-  }
-
-  #sendEntryNow(context: HandlerContext, entry: Entry): boolean {
+  /** False when the entry has to wait. */
+  #begin(context: HandlerContext, entry: Entry): boolean {
+    const { frame, done, read } = entry;
     try {
-      if (entry.opened !== null) return false;
-      if (!this.#sendNow(context, entry.frame, entry.done)) return false;
+      if (read === null) {
+        if (!this.#sendNow(context, frame, done)) return this.#beginSlowly(context, entry);
+      } else {
+        if (read.state === "missing") return this.#beginSlowly(context, entry);
+        if (read.state === "reading" || this.#mustWait) return false;
+        this.#writeRead(context, frame, read, done);
+      }
     } catch (error) {
       context.channel.abort(error as Error);
     }
     this.#forget(context, entry);
     return true;
+  }
+
+  /** For a body that cannot be had in this turn. A small one that was not read yet waits for that. */
+  #beginSlowly(context: HandlerContext, entry: Entry): boolean {
+    if (this.#mustWait) return false;
+    if (entry.read === null && smallSegment(entry.frame.body) !== null) {
+      this.#readAheadLater(context);
+      return false;
+    }
+    entry.read?.giveBack();
+    void this.#stream(context, entry);
+    return true;
+  }
+
+  get #mustWait(): boolean {
+    return this.#untakenBytes >= UNTAKEN_BYTES_MAX;
   }
 
   #sendNow(context: HandlerContext, frame: OutboundFrame, done: WriteDone): boolean {
@@ -114,19 +133,33 @@ export class ChunkedWriter implements ChannelHandler {
       writeWhole(context, frame, body, done);
       return true;
     }
-    if (body.size > SMALL_BODY_BYTES_MAX || this.#mustWait(body)) return false;
-    const memory = this.#memory.take(body.size);
-    if (!body.readNow(memory.bytes)) {
-      memory.giveBack();
-      return false;
-    }
-    this.#writeCounted(context, [frame.header, memory.bytes], (error) => {
+    const segment = this.#mustWait ? null : smallSegment(body);
+    if (segment === null) return false;
+    const memory = this.#memoryOfFiles.take(segment.length);
+    const count = segment.files.readNow(segment.path, memory.bytes, segment.offset);
+    if (count === segment.length) this.#writeRead(context, frame, memory, done);
+    else memory.giveBack();
+    return count === segment.length;
+  }
+
+  get #memoryOfFiles(): SlabMemory {
+    this.#memory ??= new SlabMemory(readBuffers);
+    return this.#memory;
+  }
+
+  /** Sends a body that was read into `memory`. */
+  #writeRead(
+    context: HandlerContext,
+    { header, body }: OutboundFrame,
+    memory: LentMemory,
+    done: WriteDone,
+  ): void {
+    this.#writeCounted(context, [header, memory.bytes], (error) => {
       // What a connection that broke off did with the bytes is not known.
       if (error === null) memory.giveBack();
-      body.release();
+      (body as ManagedBuffer).release();
       done?.(error);
     });
-    return true;
   }
 
   #writeCounted(
@@ -143,15 +176,35 @@ export class ChunkedWriter implements ChannelHandler {
     this.#untakenBytes += bytes;
   }
 
+  /** Once all that was asked for in this turn waits in the queue, so that neighbours are found. */
+  #readAheadLater(context: HandlerContext): void {
+    if (this.#isReadAheadDue) return;
+    this.#isReadAheadDue = true;
+    queueMicrotask(() => {
+      this.#isReadAheadDue = false;
+      this.#readAhead(context);
+    });
+  }
+
+  #readAhead(context: HandlerContext): void {
+    this.#reads ??= new SegmentReads(this.#memoryOfFiles, () => this.#advance(context));
+    for (const entry of this.#queue) {
+      const segment = entry.read === null ? smallSegment(entry.frame.body) : null;
+      if (segment === null) continue;
+      entry.read = this.#reads.tryAdd(segment);
+      if (entry.read === null) break;
+    }
+    this.#reads.start();
+  }
+
   /** Sends a body that has to be waited for. Never rejects: a failure ends its own channel. */
   async #stream(context: HandlerContext, entry: Entry): Promise<void> {
     const { frame, done } = entry;
     const body = frame.body as ManagedBuffer;
     let failure: Error | null = null;
     this.#isStreaming = true;
-    for (const next of this.#queue.slice(0, AHEAD_MAX)) openAhead(next);
     try {
-      const opened = await (entry.opened ?? openFirst(body));
+      const opened = await openFirst(body);
       await sendOpened(frame, opened, {
         write: (pieces) => this.#writePiece(context, pieces),
         onLastPiece: () => this.#endStream(context),
@@ -213,7 +266,7 @@ function writeWhole(
   });
 }
 
-function openAhead(entry: Entry | undefined): void {
-  if (entry === undefined || isInMemory(entry.frame.body)) return;
-  if (entry.frame.body.size <= SMALL_BODY_BYTES_MAX) entry.opened ??= openFirst(entry.frame.body);
+function smallSegment(body: OutboundFrame["body"]): FileSegment | null {
+  if (body === null || body instanceof Uint8Array || body.size > SMALL_BODY_BYTES_MAX) return null;
+  return body.segment;
 }

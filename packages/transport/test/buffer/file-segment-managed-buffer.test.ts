@@ -135,7 +135,8 @@ describe.each([
       const expected = pattern(100_000, round).subarray(10, 90_010);
       const body = new FileSegmentManagedBuffer(options);
       const now = Buffer.alloc(90_000);
-      if (body.readNow(now)) expect(now.equals(expected)).toBe(true);
+      const count = files.readNow(replaced, now, 10);
+      expect(now.subarray(0, count).equals(expected.subarray(0, count))).toBe(true);
       expect(Buffer.from(await body.bytes()).equals(expected)).toBe(true);
     }
   });
@@ -148,7 +149,7 @@ describe.each([
     const file = await files.open(victim, "read-write");
     await file.truncate(999);
     await file.close();
-    expect(whole.readNow(Buffer.alloc(1000))).toBe(false);
+    expect(files.readNow(victim, Buffer.alloc(1000), 0)).toBeLessThan(1000);
     await expect(whole.bytes()).rejects.toMatchObject({
       code: "BODY_UNAVAILABLE",
       message: `${victim} has 999 bytes, too few for 1000 bytes at 0`,

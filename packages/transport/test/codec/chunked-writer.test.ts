@@ -9,6 +9,7 @@ import {
   type Message,
   MessageEncoder,
   MessageType,
+  type OpenMode,
   StreamManagedBuffer,
   TransportError,
 } from "../../src/index.ts";
@@ -121,6 +122,81 @@ describe("ChunkedWriter", () => {
     },
   );
 
+  describe("with small neighbours in a file that has to be waited for", () => {
+    const BLOCK_BYTES = 10_000;
+    const content = pattern(100 * BLOCK_BYTES);
+
+    it("reads them together", async () => {
+      const files = createMemoryFiles();
+      await files.writeFile("/data", content);
+      const opens: string[] = [];
+      const embedded = writingChannel();
+      const expected = writeBlocks(embedded, countingOpens(files, opens), 100);
+      await turns(20);
+      expect(embedded.takeOutboundBytes().equals(Buffer.concat(expected))).toBe(true);
+      // The first is read while nobody knows of the others; 52 of them are half a megabyte.
+      expect(opens.length).toBeLessThanOrEqual(3);
+    });
+
+    it("tells the peer which of them the file does not have", async () => {
+      const files = createMemoryFiles();
+      await files.writeFile("/data", content.subarray(0, 7 * BLOCK_BYTES + 1));
+      const embedded = writingChannel();
+      const expected = writeBlocks(embedded, files, 10).map((frame, chunkIndex) => {
+        if (chunkIndex < 7) return frame;
+        const error = `/data has 70001 bytes, too few for 10000 bytes at ${chunkIndex}0000`;
+        return frameOf({ type: MessageType.ChunkFetchFailure, streamId: 1, chunkIndex, error });
+      });
+      await turns(50);
+      expect(embedded.takeOutboundBytes().equals(Buffer.concat(expected))).toBe(true);
+      expect(embedded.channel.pendingBytes).toBe(0);
+    });
+
+    it("reads no more than a few megabytes ahead of a peer that does not take them", async () => {
+      const files = createMemoryFiles();
+      const long = pattern(10 * 1024 * 1024);
+      await files.writeFile("/data", long);
+      const opens: string[] = [];
+      const embedded = writingChannel({ holdWrites: true });
+      writeBlocks(embedded, countingOpens(files, opens), 160, 64 * 1024);
+      await turns(50);
+      // A megabyte was written, four more wait.
+      expect(opens.length).toBeLessThanOrEqual(11);
+      for (let round = 0; round < 20; round += 1) {
+        embedded.completeWrites();
+        await turns(5);
+      }
+      const sent = embedded.takeOutboundBytes();
+      expect(sent.length).toBe(160 * (21 + 64 * 1024));
+      expect(sent.subarray(-64 * 1024).equals(long.subarray(-64 * 1024))).toBe(true);
+    });
+
+    it("gives them up when the connection ends", async () => {
+      const files = createMemoryFiles();
+      await files.writeFile("/data", content);
+      const embedded = writingChannel({ holdWrites: true });
+      writeBlocks(embedded, files, 100);
+      embedded.disconnect();
+      await turns(20);
+      expect(embedded.channel.pendingBytes).toBe(0);
+    });
+
+    function writeBlocks(
+      embedded: EmbeddedChannel,
+      files: Files,
+      count: number,
+      length = BLOCK_BYTES,
+    ): Buffer[] {
+      return Array.from({ length: count }, (_, chunkIndex) => {
+        const offset = chunkIndex * length;
+        const body = new FileSegmentManagedBuffer({ files, path: "/data", offset, length });
+        const key = { type: MessageType.ChunkFetchSuccess, streamId: 1, chunkIndex } as const;
+        embedded.writeOutbound({ ...key, body });
+        return frameOf({ ...key, body: content.subarray(offset, offset + length) });
+      });
+    }
+  });
+
   it("reads no more files into memory while the peer does not take the bytes", async () => {
     const embedded = writingChannel({ holdWrites: true });
     const files = createMemoryFiles({ isCached: true });
@@ -154,6 +230,16 @@ describe("ChunkedWriter", () => {
     expect(memory.releases).toBe(1);
   });
 });
+
+function countingOpens(files: Files, opens: string[]): Files {
+  return Object.assign(Object.create(files) as Files, {
+    readNow: () => 0,
+    open: (path: string, mode: OpenMode) => {
+      opens.push(path);
+      return files.open(path, mode);
+    },
+  });
+}
 
 function frameOf(message: Message): Buffer {
   const { header, body } = encodeMessage(message);

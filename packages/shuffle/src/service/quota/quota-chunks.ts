@@ -93,6 +93,10 @@ class CountedBody extends ManagedBuffer {
     return this.#body.size;
   }
 
+  override get segment(): ManagedBuffer["segment"] {
+    return this.#body.segment;
+  }
+
   open(): Promise<BodyReader> {
     return this.#body.open();
   }
