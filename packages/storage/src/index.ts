@@ -1,10 +1,23 @@
 /** Stores for blocks, the block manager, and the sort shuffle on top of them. See README.md. */
+export { BlockManager } from "./block-manager/block-manager.ts";
+export type {
+  BlockManagerMetrics,
+  BlockManagerOptions,
+  PutOptions,
+} from "./block-manager/block-manager-options.ts";
+export type { MigrationProgress } from "./block-manager/decommission/migration-progress.ts";
+export type { RddPartition } from "./block-manager/rdd-cache.ts";
 export {
-  BlockManager,
-  type BlockManagerMetrics,
-  type BlockManagerOptions,
-  type PutOptions,
-} from "./block-manager/block-manager.ts";
+  basicReplicationPolicy,
+  type PeerChoice,
+  type ReplicationPolicy,
+  randomReplicationPolicy,
+} from "./block-manager/replication/replication-policy.ts";
+export {
+  type DecommissionConf,
+  readStorageConf,
+  type StorageConf,
+} from "./block-manager/storage-conf.ts";
 export { DiskBlockManager, type DiskBlockManagerOptions } from "./disk/disk-block-manager.ts";
 export { DiskStore } from "./disk/disk-store.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";

@@ -2,103 +2,39 @@
  * The storage of one process: its blocks in memory and on disk, its shuffle files, the blocks of
  * others, and its place in the cluster.
  */
-import {
-  type BlockId,
-  BlockManagerId,
-  type BlockStatus,
-  isShuffle,
-  type ShuffleBlockId,
-  type StorageLevel,
-} from "@bm/block";
-import {
-  type BlockIdFilter,
-  type BlockManagerMaster,
-  BlockManagerSlaveEndpoint,
-  type BlockOwner,
-  type MapOutputRegistry,
-  matchesFilter,
-  type ReplicationOrder,
-} from "@bm/master";
-import type { RpcEndpointRef, RpcEnv } from "@bm/rpc";
-import {
-  type BlockDataManager,
-  type CorruptionCauseName,
-  IndexShuffleBlockResolver,
-  NettyBlockTransferService,
-} from "@bm/shuffle";
-import {
-  BytesManagedBuffer,
-  type ManagedBuffer,
-  type StreamCallbackWithId,
-  TransportConf,
-} from "@bm/transport";
+import type { BlockId, BlockManagerId, StorageLevel } from "@bm/block";
+import type { BlockDataManager } from "@bm/shuffle";
+import { BytesManagedBuffer, type ManagedBuffer } from "@bm/transport";
 import { DiskBlockManager } from "../disk/disk-block-manager.ts";
-import { DiskStore } from "../disk/disk-store.ts";
-import { readShuffleConf, type ShuffleConf } from "../shuffle/shuffle-conf.ts";
-import { ShuffleManager } from "../shuffle/shuffle-manager.ts";
+import { readShuffleConf } from "../shuffle/shuffle-conf.ts";
+import type { ShuffleManager } from "../shuffle/shuffle-manager.ts";
 import { StorageError } from "../storage-error.ts";
-import { LocalBlocks } from "./local-blocks.ts";
-import { MasterLink } from "./master-link.ts";
-import { RemoteBlocks } from "./remote-blocks.ts";
-import { UploadToBlock } from "./upload-to-block.ts";
-
-/** What {@link BlockManager.start} takes. */
-export interface BlockManagerOptions {
-  readonly appId: string;
-  /** `driver` for the driver's own. */
-  readonly executorId: string;
-  /** Where the slave endpoint lives; gives clock, files, network and log too. */
-  readonly env: RpcEnv;
-  readonly master: BlockManagerMaster;
-  readonly tracker: MapOutputRegistry;
-  /** `spark.local.dir`: where to make directories for blocks. */
-  readonly localRoots: readonly string[];
-  /** Bytes of blocks to hold in memory. Default: 256 MiB. */
-  readonly memoryBytesMax?: number | undefined;
-  /** Name or address under which others reach this process. Default: 127.0.0.1. */
-  readonly host?: string | undefined;
-  /** `spark.blockManager.port`. Default: 0, the system chooses. */
-  readonly port?: number | undefined;
-  /** Texts by Spark's keys: those of the transport's module `shuffle`, and of {@link ShuffleConf}. */
-  readonly conf?: Readonly<Record<string, string>> | undefined;
-  /** Pause between signs of life. Default: 10 s; 0 for none. */
-  readonly heartbeatIntervalMs?: number | undefined;
-  /** The master counts this executor as dead: end the process. Default: logged. */
-  readonly onRefused?: ((error: Error) => void) | undefined;
-}
-
-/** What to do besides storing. */
-export interface PutOptions {
-  /** Report the block, so that others can find it. Default: true. */
-  readonly tellMaster?: boolean | undefined;
-}
-
-/** Figures since the start. */
-export interface BlockManagerMetrics {
-  readonly memoryUsedBytes: number;
-  readonly memoryMaxBytes: number;
-  readonly evictionCount: number;
-  /** Bytes of blocks that came from other processes, those of shuffles not counted. */
-  readonly remoteBytesRead: number;
-  readonly remoteBlocksFetched: number;
-  /** Bytes of blocks of ours that were given to readers, here and elsewhere; no shuffles. */
-  readonly localBytesRead: number;
-}
-
-const MEMORY_BYTES_DEFAULT = 256 * 1024 * 1024;
-const HEARTBEAT_INTERVAL_MS_DEFAULT = 10_000;
+import type {
+  BlockManagerMetrics,
+  BlockManagerOptions,
+  PutOptions,
+} from "./block-manager-options.ts";
+import {
+  type BlockManagerBasis,
+  BlockManagerParts,
+  createTransfer,
+} from "./block-manager-parts.ts";
+import type { MigrationProgress } from "./decommission/migration-progress.ts";
+import { LateBlockDataManager } from "./late-block-data-manager.ts";
+import type { MasterOrders } from "./master-orders.ts";
+import type { RddPartition } from "./rdd-cache.ts";
+import { readStorageConf } from "./storage-conf.ts";
 
 /** See the file comment. */
-export class BlockManager implements BlockDataManager, BlockOwner {
+export class BlockManager {
   readonly disk: DiskBlockManager;
   readonly shuffle: ShuffleManager;
-  readonly #options: BlockManagerOptions;
-  readonly #resolver: IndexShuffleBlockResolver;
-  readonly #local: LocalBlocks;
-  readonly #remote: RemoteBlocks;
-  readonly #transfer: NettyBlockTransferService;
-  readonly #endpoint: RpcEndpointRef;
-  readonly #link: MasterLink;
+  /** What peers may ask. */
+  readonly served: BlockDataManager;
+  /** What the master may order. */
+  readonly orders: MasterOrders;
+  readonly #basis: BlockManagerBasis;
+  readonly #parts: BlockManagerParts;
   #closing: Promise<void> | null = null;
 
   /**
@@ -107,99 +43,66 @@ export class BlockManager implements BlockDataManager, BlockOwner {
    *   CodecError; MasterError and RpcError of the registration (rejects).
    */
   static async start(options: BlockManagerOptions): Promise<BlockManager> {
-    const shuffleConf = readShuffleConf(options.conf);
+    const conf = readStorageConf(options.conf);
+    readShuffleConf(options.conf);
     const { env, localRoots } = options;
     const { platform, logger } = env;
     const disk = await DiskBlockManager.create({ platform, roots: localRoots, logger });
     const transfer = createTransfer(options);
     // The server must know whom it serves before the port is known that the rest is made with.
     const served = new LateBlockDataManager();
+    let manager: BlockManager | null = null;
     try {
       await transfer.init(served);
-      served.manager = new BlockManager(options, shuffleConf, disk, transfer);
-      await served.manager.#link.register();
-      return served.manager;
+      manager = new BlockManager({ options, conf, disk, transfer });
+      served.manager = manager.served;
+      await manager.#parts.link.register();
+      return manager;
     } catch (error) {
       // What failed is to be told, not what may fail in clearing up.
-      await served.manager?.close().catch(() => {});
+      await manager?.close().catch(() => {});
       await Promise.allSettled([transfer.close(), disk.close()]);
       throw error;
     }
   }
 
-  private constructor(
-    options: BlockManagerOptions,
-    shuffleConf: ShuffleConf,
-    disk: DiskBlockManager,
-    transfer: NettyBlockTransferService,
-  ) {
-    const { env, master, tracker, executorId } = options;
-    const { files, random, clock } = env.platform;
-    const { logger } = env;
-    const memoryBytesMax = options.memoryBytesMax ?? MEMORY_BYTES_DEFAULT;
-    this.#options = options;
-    this.disk = disk;
-    this.#transfer = transfer;
-    const { localDirs, subDirsPerLocalDir } = disk;
-    this.#resolver = new IndexShuffleBlockResolver({
-      files,
-      random,
-      localDirs,
-      subDirsPerLocalDir,
-      logger,
+  private constructor(basis: BlockManagerBasis) {
+    this.#basis = basis;
+    this.disk = basis.disk;
+    this.#parts = new BlockManagerParts(basis, {
+      get: (id) => this.get(id),
+      put: (id, data, level) => this.put(id, data, level),
+      checkPut: (id, level) => this.#checkPut(id, level),
+      decommission: () => this.decommission(),
     });
-    this.#local = new LocalBlocks({
-      diskStore: new DiskStore(files, disk),
-      memoryBytesMax,
-      report: (id, status) => this.#link.report(id, status),
-      logger,
-    });
-    const localId = (): BlockManagerId => this.id;
-    this.#remote = new RemoteBlocks({ master, transfer, random, logger, localId });
-    this.#endpoint = BlockManagerSlaveEndpoint.setup(env, {
-      owner: this,
-      mapOutputTracker: tracker,
-    });
-    this.#link = new MasterLink({
-      master,
-      clock,
-      logger,
-      registration: {
-        blockManagerId: BlockManagerId.of(executorId, transfer.hostName, transfer.port),
-        localDirs,
-        maxOnHeapMemSize: memoryBytesMax,
-        maxOffHeapMemSize: 0,
-        slaveEndpoint: { address: this.#endpoint.address, name: this.#endpoint.name },
-      },
-      heartbeatIntervalMs: options.heartbeatIntervalMs ?? HEARTBEAT_INTERVAL_MS_DEFAULT,
-      blocks: () => this.#reportableBlocks(),
-      onRefused: options.onRefused ?? ((error) => logger.error(error.message)),
-    });
-    this.shuffle = this.#createShuffleManager(shuffleConf);
+    const { served, orders, shuffle } = this.#parts;
+    this.served = served;
+    this.orders = orders;
+    this.shuffle = shuffle;
   }
 
   /** Who we are for others; with topology once registered. */
   get id(): BlockManagerId {
-    return this.#link.id;
+    return this.#parts.link.id;
   }
 
   get metrics(): BlockManagerMetrics {
-    const { memoryStore } = this.#local;
+    const { memoryStore } = this.#parts.local;
     return {
       memoryUsedBytes: memoryStore.usedBytes,
       memoryMaxBytes: memoryStore.bytesMax,
       evictionCount: memoryStore.evictionCount,
-      remoteBytesRead: this.#remote.bytesRead,
-      remoteBlocksFetched: this.#remote.blocksFetched,
-      localBytesRead: this.#local.bytesRead,
+      remoteBytesRead: this.#parts.remote.bytesRead,
+      remoteBlocksFetched: this.#parts.remote.blocksFetched,
+      localBytesRead: this.#parts.local.bytesRead,
     };
   }
 
   /**
    * Stores a block, takes over `data`, and brings copies to peers as the level asks. A block is never
    * overwritten: one that is there stays as it is. False when there is no room for it.
-   * @throws StorageError LEVEL_INVALID, FILE_NAME_INVALID, DISK_FULL, CLOSED; TransportError
-   *   (rejects).
+   * @throws StorageError LEVEL_INVALID, FILE_NAME_INVALID, DISK_FULL, DECOMMISSIONED, CLOSED;
+   *   TransportError (rejects).
    */
   async put(
     id: BlockId,
@@ -209,15 +112,23 @@ export class BlockManager implements BlockDataManager, BlockOwner {
   ): Promise<boolean> {
     const buffer = data instanceof Uint8Array ? new BytesManagedBuffer(data) : data;
     try {
-      this.#requireOpen();
-      checkLevel(id, level);
+      this.#checkPut(id, level);
     } catch (error) {
       buffer.release();
       throw error;
     }
-    const isStored = await this.#local.put(id, buffer, level, options.tellMaster ?? true);
+    const isStored = await this.#parts.local.put(id, buffer, level, options.tellMaster ?? true);
     // A block with too few copies is stored all the same.
-    if (isStored && level.replication > 1) await this.#replicate(id, level, []);
+    if (isStored && level.replication > 1) {
+      await this.#parts.replicator.replicate({
+        id,
+        level,
+        holders: [],
+        failuresMax: this.#basis.conf.replicationFailuresMax,
+        needsFreshPeers: false,
+        read: () => this.#parts.local.get(id),
+      });
+    }
     return isStored;
   }
 
@@ -232,7 +143,7 @@ export class BlockManager implements BlockDataManager, BlockOwner {
   /** The bytes of a block that is here; it is not removed until the buffer is released. */
   getLocal(id: BlockId): Promise<ManagedBuffer | null> {
     this.#requireOpen();
-    return this.#local.get(id);
+    return this.#parts.local.get(id);
   }
 
   /** The bytes of a block of another process; the caller releases them. Null when nobody gives it. */
@@ -241,89 +152,38 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<ManagedBuffer | null> {
     this.#requireOpen();
-    return this.#remote.get(id, options.signal);
+    return this.#parts.remote.get(id, options.signal);
   }
 
-  /** For the server: shuffle blocks from their files, others from the stores. */
-  async getLocalBlockData(id: BlockId): Promise<ManagedBuffer> {
-    if (id.kind === "shuffle" || id.kind === "shuffleBatch") return this.#resolver.getBlockData(id);
-    const buffer = isShuffle(id) ? null : await this.#local.get(id);
-    if (buffer !== null) return buffer;
-    // Whoever asks was told of a block that is gone: the master should know.
-    if (!isShuffle(id)) await this.#link.report(id, await this.#local.status(id));
-    throw new StorageError("BLOCK_NOT_FOUND", `Block ${id.name} not found`);
-  }
-
-  putBlockData(id: BlockId, data: ManagedBuffer, level: StorageLevel): Promise<boolean> {
-    return this.put(id, data, level);
-  }
-
-  putBlockDataAsStream(id: BlockId, level: StorageLevel): StreamCallbackWithId {
+  /**
+   * The bytes of a partition of an RDD: from where it is kept, or made now and kept where there is
+   * room. Whoever gets them releases them. With `spark.rdd.cache.visibilityTracking.enabled` what a
+   * task made is read by others only once the task has succeeded.
+   * @throws what `make` throws, and as `put` and `get` (rejects).
+   */
+  getOrMake(partition: RddPartition): Promise<ManagedBuffer> {
     this.#requireOpen();
-    checkLevel(id, level);
-    if (isShuffle(id)) {
-      throw new StorageError("BLOCK_NOT_STORED", `${id.name}: shuffle files are not taken in`);
-    }
-    const { files } = this.#options.env.platform;
-    return new UploadToBlock(id, this.disk, files, async (path, size) => {
-      const received = this.#local.diskStore.openFile(path, size);
-      try {
-        if (await this.put(id, received, level)) return;
-      } finally {
-        await files.remove(path);
-      }
-      throw new StorageError("BLOCK_NOT_STORED", `no room for ${id.name}`);
-    });
+    return this.#parts.cache.getOrMake(partition);
   }
 
-  /** Where others on this host find our shuffle files. */
-  getLocalDirs(): readonly string[] {
-    return this.disk.localDirs;
+  /** Drops a block, if it is here, and tells the master. Waits for its readers. */
+  removeBlock(id: BlockId): Promise<void> {
+    return this.orders.removeBlock(id);
   }
 
-  /** Why a partition of ours arrived corrupt at a reader. */
-  diagnoseCorruption(
-    id: ShuffleBlockId,
-    checksum: bigint,
-    algorithm: string,
-  ): Promise<CorruptionCauseName> {
-    return this.#resolver.diagnoseCorruption(id, checksum, algorithm);
+  /**
+   * Takes nothing in from now on but broadcasts, and moves cached partitions and map output to peers;
+   * what is here stays readable until it has moved. Look at `migration` before ending the process.
+   * Tell the master too (`decommissionBlockManagers`), or peers go on to choose us. Safe to call twice.
+   */
+  decommission(): void {
+    this.#requireOpen();
+    this.#parts.departure.begin();
   }
 
-  async removeBlock(id: BlockId): Promise<void> {
-    await this.#local.remove(id, true);
-  }
-
-  /** The master has forgotten them already, so it is not told. */
-  removeRdd(rddId: number): Promise<number> {
-    return this.#removeAll((id) => id.kind === "rdd" && id.rddId === rddId, false);
-  }
-
-  removeBroadcast(broadcastId: bigint): Promise<number> {
-    return this.#removeAll((id) => id.kind === "broadcast" && id.broadcastId === broadcastId, true);
-  }
-
-  async removeShuffle(shuffleId: number): Promise<boolean> {
-    await this.shuffle.unregisterShuffle(shuffleId);
-    return true;
-  }
-
-  async blockStatus(id: BlockId): Promise<BlockStatus | null> {
-    return this.#local.infos.get(id) === null ? null : this.#local.status(id);
-  }
-
-  async matchingBlockIds(filter: BlockIdFilter): Promise<readonly BlockId[]> {
-    const known = this.#local.infos.infos.map(({ id }) => id);
-    const onDisk = await this.disk.listBlockIds();
-    const byName = new Map([...known, ...onDisk].map((id) => [id.name, id]));
-    return [...byName.values()].filter((id) => matchesFilter(filter, id));
-  }
-
-  /** Makes the copies of a block that are missing; a block that is gone needs none. */
-  async replicateBlock({ blockId, replicas, maxReplicas }: ReplicationOrder): Promise<boolean> {
-    const info = this.#local.infos.get(blockId);
-    if (info === null) return true;
-    return this.#replicate(blockId, info.level.withReplication(maxReplicas), replicas);
+  /** How far moving everything away has come; null before `decommission`. */
+  get migration(): MigrationProgress | null {
+    return this.#parts.departure.progress;
   }
 
   /** Ends serving, and deletes the files. The master finds out by itself. Safe to call twice. */
@@ -334,9 +194,9 @@ export class BlockManager implements BlockDataManager, BlockOwner {
 
   /** Cuts every connection now, then ends as `close` does. Safe to call twice. */
   abort(reason: Error): void {
-    this.#link.close();
-    this.#transfer.abort(reason);
-    this.close().catch((error: unknown) => this.#options.env.logger.warn(String(error)));
+    this.#parts.link.close();
+    this.#basis.transfer.abort(reason);
+    this.close().catch((error: unknown) => this.#basis.options.env.logger.warn(String(error)));
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -344,12 +204,13 @@ export class BlockManager implements BlockDataManager, BlockOwner {
   }
 
   async #close(signal: AbortSignal | undefined): Promise<void> {
-    this.#link.close();
+    this.#parts.link.close();
     const ended = await Promise.allSettled([
-      this.#transfer.close({ signal }),
-      this.#options.env.stop(this.#endpoint),
+      this.#parts.departure.close(),
+      this.#basis.transfer.close({ signal }),
+      this.#basis.options.env.stop(this.#parts.endpoint),
     ]);
-    await this.#local.close();
+    await this.#parts.local.close();
     await this.disk.close();
     const failures = ended.flatMap((end): unknown[] =>
       end.status === "rejected" ? [end.reason] : [],
@@ -357,81 +218,17 @@ export class BlockManager implements BlockDataManager, BlockOwner {
     if (failures.length > 0) throw new AggregateError(failures, "closing the block manager failed");
   }
 
-  #replicate(
-    id: BlockId,
-    level: StorageLevel,
-    holders: readonly BlockManagerId[],
-  ): Promise<boolean> {
-    return this.#remote.replicate(id, level, holders, () => this.#local.get(id));
-  }
-
-  async #removeAll(isWanted: (id: BlockId) => boolean, tellMaster: boolean): Promise<number> {
-    const ids = this.#local.infos.infos.map(({ id }) => id).filter(isWanted);
-    const removed = await Promise.all(ids.map((id) => this.#local.remove(id, tellMaster)));
-    return removed.filter(Boolean).length;
-  }
-
-  async #reportableBlocks(): Promise<{ id: BlockId; status: BlockStatus }[]> {
-    const ids = this.#local.infos.infos.filter((info) => info.tellsMaster).map(({ id }) => id);
-    return Promise.all(ids.map(async (id) => ({ id, status: await this.#local.status(id) })));
-  }
-
-  #createShuffleManager(conf: ShuffleConf): ShuffleManager {
-    const { env, tracker } = this.#options;
-    return new ShuffleManager({
-      localId: () => this.id,
-      platform: env.platform,
-      resolver: this.#resolver,
-      tracker,
-      blockManager: this,
-      client: this.#transfer,
-      ...conf,
-    });
+  #checkPut(id: BlockId, level: StorageLevel): void {
+    this.#requireOpen();
+    if (!level.isValid)
+      throw new StorageError("LEVEL_INVALID", `${id.name} at ${level.toString()}`);
+    if (!this.#parts.departure.hasBegun || id.kind === "broadcast") return;
+    const text = `Block ${id.name} cannot be saved on decommissioned executor`;
+    throw new StorageError("DECOMMISSIONED", text);
   }
 
   #requireOpen(): void {
     if (this.#closing === null) return;
     throw new StorageError("CLOSED", "the block manager is closed");
-  }
-}
-
-function checkLevel(id: BlockId, level: StorageLevel): void {
-  if (level.isValid) return;
-  throw new StorageError("LEVEL_INVALID", `${id.name} at ${level.toString()}`);
-}
-
-function createTransfer(options: BlockManagerOptions): NettyBlockTransferService {
-  const { appId, executorId, env, master, host, port, conf } = options;
-  return new NettyBlockTransferService({
-    conf: new TransportConf("shuffle", conf),
-    appId,
-    executorId,
-    host,
-    port,
-    isExecutorAlive: (id) => master.isExecutorAlive(id),
-    platform: env.platform,
-    logger: env.logger,
-  });
-}
-
-/** Nobody knows our port before we registered, so nobody asks before the manager is there. */
-class LateBlockDataManager implements BlockDataManager {
-  manager: BlockManager | null = null;
-
-  getLocalBlockData(id: BlockId): Promise<ManagedBuffer> {
-    return this.#ready().getLocalBlockData(id);
-  }
-
-  putBlockData(id: BlockId, data: ManagedBuffer, level: StorageLevel): Promise<boolean> {
-    return this.#ready().putBlockData(id, data, level);
-  }
-
-  putBlockDataAsStream(id: BlockId, level: StorageLevel): StreamCallbackWithId {
-    return this.#ready().putBlockDataAsStream(id, level);
-  }
-
-  #ready(): BlockManager {
-    if (this.manager !== null) return this.manager;
-    throw new StorageError("CLOSED", "the block manager is not started yet");
   }
 }

@@ -1,9 +1,11 @@
 import type { BlockId } from "@bm/block";
 import type { Files, OpenFile, StreamCallbackWithId } from "@bm/transport";
-import type { DiskBlockManager } from "../disk/disk-block-manager.ts";
 
 /** What becomes of a file that was received whole. */
 export type KeepUpload = (path: string, size: number) => Promise<void>;
+
+/** Gives the path of a file that does not exist yet, in a directory that does. */
+export type CreatePath = () => Promise<string>;
 
 /** Bytes on their way to the disk above which the sender is held up. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
@@ -14,7 +16,7 @@ const WAITING_BYTES_MAX = 4 * 1024 * 1024;
  */
 export class UploadToBlock implements StreamCallbackWithId {
   readonly id: string;
-  readonly #blocks: DiskBlockManager;
+  readonly #createPath: CreatePath;
   readonly #files: Files;
   readonly #keep: KeepUpload;
   #path: string | null = null;
@@ -25,9 +27,9 @@ export class UploadToBlock implements StreamCallbackWithId {
   /** The writes so far, in order. */
   #written: Promise<void>;
 
-  constructor(blockId: BlockId, blocks: DiskBlockManager, files: Files, keep: KeepUpload) {
+  constructor(blockId: BlockId, createPath: CreatePath, files: Files, keep: KeepUpload) {
     this.id = blockId.name;
-    this.#blocks = blocks;
+    this.#createPath = createPath;
     this.#files = files;
     this.#keep = keep;
     this.#written = this.#guard(() => this.#open());
@@ -59,7 +61,7 @@ export class UploadToBlock implements StreamCallbackWithId {
   }
 
   async #open(): Promise<void> {
-    const { path } = await this.#blocks.createTempLocalBlock();
+    const path = await this.#createPath();
     this.#file = await this.#files.open(path, "create-new");
     this.#path = path;
   }

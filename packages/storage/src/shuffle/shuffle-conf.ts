@@ -1,5 +1,6 @@
 import { type CompressionCodec, createCompressionCodec } from "@bm/codec";
 import { parseByteSize } from "@bm/transport";
+import { flag } from "../block-manager/storage-conf.ts";
 import { StorageError } from "../storage-error.ts";
 
 /** What Spark's keys say of shuffles. */
@@ -25,13 +26,6 @@ export function readShuffleConf(conf: Readonly<Record<string, string>> = {}): Sh
     writerMemoryBytesMax: size(conf, "spark.shuffle.spill.maxSizeInBytesForSpillThreshold", "B"),
     maxBytesInFlight: size(conf, "spark.reducer.maxSizeInFlight", "MiB"),
   };
-}
-
-function flag(conf: Readonly<Record<string, string>>, key: string, byDefault: boolean): boolean {
-  const text = conf[key]?.trim().toLowerCase();
-  if (text === undefined) return byDefault;
-  if (text === "true" || text === "false") return text === "true";
-  throw new StorageError("OPTION_INVALID", `${key} is ${text}, must be true or false`);
 }
 
 function size(

@@ -26,7 +26,8 @@ export interface ShuffleManagerOptions {
 }
 
 interface Registered {
-  readonly numMaps: number;
+  /** Null while only output that was brought here is known. */
+  numMaps: number | null;
   /** Map ids whose output lies in our directories. */
   readonly mapIds: Set<bigint>;
 }
@@ -45,21 +46,26 @@ export class ShuffleManager {
    * it has as many maps. @throws StorageError OPTION_INVALID; MasterError (rejects).
    */
   async registerShuffle({ shuffleId, numMaps }: ShuffleIdentity): Promise<void> {
-    const known = this.#shuffles.get(shuffleId);
-    if (known !== undefined && known.numMaps !== numMaps) {
-      const text = `shuffle ${shuffleId} has ${known.numMaps} maps, not ${numMaps}`;
+    const shuffle = this.#shuffle(shuffleId);
+    if (shuffle.numMaps === numMaps) return;
+    if (shuffle.numMaps !== null) {
+      const text = `shuffle ${shuffleId} has ${shuffle.numMaps} maps, not ${numMaps}`;
       throw new StorageError("OPTION_INVALID", text);
     }
-    if (known !== undefined) return;
-    this.#shuffles.set(shuffleId, { numMaps, mapIds: new Set() });
+    shuffle.numMaps = numMaps;
     try {
       await this.#options.tracker.registerShuffle(shuffleId, numMaps);
     } catch (error) {
       // Whoever comes second finds it registered, which is all that is wanted.
       if (error instanceof MasterError && error.code === "SHUFFLE_REGISTERED_TWICE") return;
-      this.#shuffles.delete(shuffleId);
+      shuffle.numMaps = null;
       throw error;
     }
+  }
+
+  /** Takes a map output into our care that another process brought. */
+  adopt(shuffleId: number, mapId: bigint): void {
+    this.#shuffle(shuffleId).mapIds.add(mapId);
   }
 
   /** The writer of one map task. `mapId` is unique among all attempts of all tasks. */
@@ -68,7 +74,9 @@ export class ShuffleManager {
     mapId: bigint,
   ): SortShuffleWriter<Key, Value, Combined> {
     const { localId, platform, resolver, codec, writerMemoryBytesMax } = this.#options;
-    this.#remember(handle, mapId);
+    const shuffle = this.#shuffle(handle.shuffleId);
+    shuffle.numMaps ??= handle.numMaps;
+    shuffle.mapIds.add(mapId);
     return new SortShuffleWriter({
       handle,
       mapId,
@@ -118,9 +126,12 @@ export class ShuffleManager {
     return true;
   }
 
-  #remember({ shuffleId, numMaps }: ShuffleIdentity, mapId: bigint): void {
-    const shuffle = this.#shuffles.get(shuffleId) ?? { numMaps, mapIds: new Set<bigint>() };
-    this.#shuffles.set(shuffleId, shuffle);
-    shuffle.mapIds.add(mapId);
+  #shuffle(shuffleId: number): Registered {
+    let shuffle = this.#shuffles.get(shuffleId);
+    if (shuffle === undefined) {
+      shuffle = { numMaps: null, mapIds: new Set() };
+      this.#shuffles.set(shuffleId, shuffle);
+    }
+    return shuffle;
   }
 }

@@ -146,12 +146,12 @@ describe("BlockManager", () => {
     await using cluster = await Cluster.start();
     const one = await cluster.addExecutor("one");
     const id = testBlockId("streamed");
-    const upload = one.putBlockDataAsStream(id, StorageLevel.MEMORY_AND_DISK);
+    const upload = one.served.putBlockDataAsStream(id, StorageLevel.MEMORY_AND_DISK);
     await upload.onData(upload.id, Buffer.from("in two "));
     await upload.onData(upload.id, Buffer.from("parts"));
     await upload.onComplete(upload.id);
     expect(await textOf(one.getLocal(id))).toBe("in two parts");
-    const broken = one.putBlockDataAsStream(testBlockId("broken"), StorageLevel.DISK_ONLY);
+    const broken = one.served.putBlockDataAsStream(testBlockId("broken"), StorageLevel.DISK_ONLY);
     await broken.onData(broken.id, Buffer.from("part"));
     broken.onFailure(broken.id, new Error("sender gone"));
     await expect(Promise.resolve(broken.onComplete(broken.id))).rejects.toThrow("sender gone");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   BlockManagerMaster,
   BlockManagerMasterEndpoint,
+  type BlockManagerMasterEndpointOptions,
   MapOutputTracker,
   MapOutputTrackerMaster,
   MapOutputTrackerMasterEndpoint,
@@ -25,11 +26,12 @@ export class Cluster {
     this.root = root;
   }
 
-  static async start(): Promise<Cluster> {
+  static async start(options: Partial<BlockManagerMasterEndpointOptions> = {}): Promise<Cluster> {
     const root = await mkdtemp(join(tmpdir(), "bm-cluster-"));
     const env = await RpcEnv.create({ name: "driver" });
     const tracker = new MapOutputTrackerMaster();
-    BlockManagerMasterEndpoint.setup(env, { mapOutputTracker: tracker, heartbeat: false });
+    const defaults = { mapOutputTracker: tracker, heartbeat: false } as const;
+    BlockManagerMasterEndpoint.setup(env, { ...defaults, ...options });
     MapOutputTrackerMasterEndpoint.setup(env, tracker);
     return new Cluster(env, tracker, root);
   }

@@ -5,7 +5,7 @@ import { Cluster } from "./cluster.ts";
 describe("BlockManager as a BlockDataManager", () => {
   const cases = blockDataManagerSuite(async () => {
     const cluster = await Cluster.start();
-    const manager = await cluster.addExecutor("one");
+    const { served: manager } = await cluster.addExecutor("one");
     return { manager, close: () => cluster[Symbol.asyncDispose]() };
   });
   for (const { name, run } of cases) {

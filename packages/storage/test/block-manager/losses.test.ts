@@ -38,7 +38,7 @@ describe("a block manager", () => {
     const { host, port, executorId } = one.id;
     const conf = new TransportConf("shuffle", {});
     await using peer = new NettyBlockTransferService({ conf, appId: "app-1", executorId: "peer" });
-    await peer.init(one);
+    await peer.init(one.served);
     const name = "test_/../../../../escaped";
     const body = (): BytesManagedBuffer => new BytesManagedBuffer(Buffer.from("x"));
     for (const level of [StorageLevel.DISK_ONLY, StorageLevel.MEMORY_AND_DISK]) {
@@ -52,7 +52,7 @@ describe("a block manager", () => {
   it("tells a peer that asks for a block that is not here what Spark would tell", async () => {
     await using cluster = await Cluster.start();
     const one = await cluster.addExecutor("one");
-    await expect(one.getLocalBlockData(testBlockId("none"))).rejects.toMatchObject({
+    await expect(one.served.getLocalBlockData(testBlockId("none"))).rejects.toMatchObject({
       code: "BLOCK_NOT_FOUND",
       javaClass: "org.apache.spark.storage.BlockNotFoundException",
     });
@@ -138,7 +138,9 @@ describe("replication", () => {
         await holder?.put(id, Buffer.from("content"), StorageLevel.MEMORY_ONLY);
       }
       const replicas = two === undefined ? [] : [two.id];
-      expect(await one?.replicateBlock({ blockId: id, replicas, maxReplicas: 3 })).toBe(true);
+      expect(await one?.orders.replicateBlock({ blockId: id, replicas, maxReplicas: 3 })).toBe(
+        true,
+      );
       expect(await cluster.master.getLocations(id)).toHaveLength(3);
     }
   });
