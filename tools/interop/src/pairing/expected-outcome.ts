@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
 import { type ExpectedDifference, TOLD_TWICE } from "./expected-differences.ts";
-import type { PairingCase } from "./pairing.ts";
 import type { Side } from "./peers.ts";
 
 /** Which ends meet, and of which release of Spark the foreign one is. */
@@ -10,9 +9,15 @@ export interface Meeting {
   readonly sparkVersion: string;
 }
 
+/** What is wanted of a case here. */
+export interface JudgedCase {
+  readonly name: string;
+  readonly expected: unknown;
+}
+
 /** What this meeting must show in this case. Throws when the list of differences is wrong. */
 export function expectedOutcome(
-  one: PairingCase,
+  one: JudgedCase,
   meeting: Meeting,
   differences: readonly ExpectedDifference[],
 ): unknown {
@@ -40,7 +45,7 @@ export function toldOnce(observed: unknown): unknown {
 }
 
 /** True when the row speaks of this case and meeting. */
-export function applies(row: ExpectedDifference, one: PairingCase, meeting: Meeting): boolean {
+export function applies(row: ExpectedDifference, one: JudgedCase, meeting: Meeting): boolean {
   const { client, server, versions } = row;
   return (
     row.cases.test(one.name) &&

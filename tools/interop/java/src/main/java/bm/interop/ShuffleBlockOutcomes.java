@@ -33,13 +33,13 @@ final class ShuffleBlockOutcomes implements BlockFetchingListener, BlockPushingL
       data.nioByteBuffer().get(bytes);
       told(id, Base64.getEncoder().encodeToString(bytes));
     } catch (IOException error) {
-      told(id, "!" + error);
+      told(id, "!" + ShuffleServicePeer.textOf(error));
     }
   }
 
   @Override
   public void onBlockFetchFailure(String id, Throwable error) {
-    told(id, "!" + error);
+    told(id, "!" + ShuffleServicePeer.textOf(error));
   }
 
   @Override
@@ -49,7 +49,7 @@ final class ShuffleBlockOutcomes implements BlockFetchingListener, BlockPushingL
 
   @Override
   public void onBlockPushFailure(String id, Throwable error) {
-    told(id, "!" + error);
+    told(id, "!" + ShuffleServicePeer.textOf(error));
   }
 
   @Override
@@ -59,7 +59,7 @@ final class ShuffleBlockOutcomes implements BlockFetchingListener, BlockPushingL
 
   @Override
   public void onBlockTransferFailure(String id, Throwable error) {
-    told(id, "!" + error);
+    told(id, "!" + ShuffleServicePeer.textOf(error));
   }
 
   @Override

@@ -2,7 +2,6 @@ package bm.interop;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import java.io.Closeable;
 import java.io.File;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -25,17 +24,20 @@ import org.apache.spark.network.shuffle.protocol.MergeStatuses;
 import org.apache.spark.network.util.TransportConf;
 
 /** Spark's client of a shuffle service: one command, one answer. */
-final class ShuffleClientCommands implements Closeable {
+final class ShuffleClientCommands {
   private static final long LIMIT_SECONDS = 60;
 
   private final TransportConf conf;
   private final ExternalBlockStoreClient client;
 
-  ShuffleClientCommands(TransportConf conf, JsonNode first) {
+  private final ShuffleRawMessages raw;
+
+  ShuffleClientCommands(TransportConf conf, String appId, String attemptId) {
     this.conf = conf;
     client = new ExternalBlockStoreClient(conf, null, false, 5000);
-    client.init(first.path("appId").asText("app"));
-    client.setAppAttemptId(first.path("attemptId").asText("-1"));
+    client.init(appId);
+    client.setAppAttemptId(attemptId);
+    raw = new ShuffleRawMessages(conf);
   }
 
   void run(JsonNode command, ObjectNode answer) throws Exception {
@@ -56,13 +58,25 @@ final class ShuffleClientCommands implements Closeable {
       case "dirs" -> dirs(host, port, command, answer);
       case "finalize" -> finalizeMerge(host, port, shuffle, merge, answer);
       case "meta" -> meta(host, port, shuffle, merge, command.path("reduceId").asInt(), answer);
-      case "removeMerge" -> answer.put("sent", client.removeShuffleMerge(host, port, shuffle, merge));
+      case "removeMerge" -> answer.put("sent", removeMerge(host, port, shuffle, merge));
+      case "raw" -> answer.put("answer", raw.ask(host, port, command.path("hex").asText()));
+      case "rawUpload" ->
+          answer.put("answer",
+              raw.upload(host, port, command.path("hex").asText(), command.path("size").asInt()));
       case "diagnose" ->
           answer.put("cause", client.diagnoseCorruption(host, port, exec, shuffle,
               command.path("mapId").asLong(), command.path("reduceId").asInt(),
               command.path("checksum").asLong(), command.path("algorithm").asText()).name());
       default -> throw new IllegalArgumentException("unknown op " + command);
     }
+  }
+
+  /** Releases before 3.4 have no such request. */
+  private boolean removeMerge(String host, int port, int shuffle, int merge) throws Exception {
+    return (boolean)
+        ExternalBlockStoreClient.class
+            .getMethod("removeShuffleMerge", String.class, int.class, int.class, int.class)
+            .invoke(client, host, port, shuffle, merge);
   }
 
   /** Each block as base64, or as `!` and the text of its failure. */
@@ -145,11 +159,6 @@ final class ShuffleClientCommands implements Closeable {
     List<String> texts = new ArrayList<>();
     command.path(field).forEach(text -> texts.add(text.asText()));
     return texts.toArray(new String[0]);
-  }
-
-  @Override
-  public void close() {
-    client.close();
   }
 
   /** Fetches into files of a directory. */

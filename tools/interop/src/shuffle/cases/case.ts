@@ -1,0 +1,10 @@
+import type { Application, ServiceMeeting } from "../service-meeting.ts";
+
+/** One thing that a client asks of a service, and what comes of it when both are Spark's. */
+export interface ServiceCase {
+  readonly name: string;
+  /** The messages that it is about, as the protocol calls them. */
+  readonly messages: readonly string[];
+  readonly run: (application: Application, meeting: ServiceMeeting) => Promise<unknown>;
+  readonly expected: unknown;
+}
