@@ -194,6 +194,7 @@ async function fetch(downloads: DownloadFiles): Promise<RecordingListener> {
 function bound(on: Files): Files {
   return {
     open: (path, mode) => on.open(path, mode),
+    openNow: (path) => on.openNow(path),
     readFile: (path) => on.readFile(path),
     readNow: (path, buffer, position) => on.readNow(path, buffer, position),
     writeFile: (path, bytes) => on.writeFile(path, bytes),

@@ -93,7 +93,10 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
   }
 
   async #openChecked(): Promise<OpenFile> {
-    const file = await this.#openFile();
+    const openNow = this.files.openNow(this.path);
+    const end = this.offset + this.length;
+    if (openNow?.readNow(Buffer.allocUnsafe(1), end - 1) === 1) return openNow;
+    const file = openNow ?? (await this.#openFile());
     try {
       await this.#checkLength(file);
       return file;

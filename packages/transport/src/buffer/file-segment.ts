@@ -1,4 +1,5 @@
-import type { Files } from "../platform/platform.ts";
+import type { Files, OpenFile } from "../platform/platform.ts";
+import { OpenFiles } from "./open-files.ts";
 
 /** A part of a file. */
 export interface FileSegment {
@@ -17,18 +18,42 @@ export function isFollowedBy(segment: FileSegment, next: FileSegment): boolean {
 }
 
 /**
- * Reads into `target` from the start of the segment; fewer bytes only where the file ends.
+ * Enough to keep every thread of the pool and every disk busy. Without a limit each of thousands of
+ * connections would have 16 open.
+ */
+const OPEN_FILES_MAX = 128;
+
+const openFiles = new OpenFiles(OPEN_FILES_MAX);
+
+/**
+ * Fills memory from the start of the segment and gives the number of bytes, fewer only where the file
+ * ends. Waits while 128 files are open for others, and asks for the memory after that.
  * @throws TransportError FILE_FAILED (rejects).
  */
-export async function readSegment(segment: FileSegment, target: Uint8Array): Promise<number> {
-  const { files, path, offset } = segment;
-  const file = await files.open(path, "read");
+export async function readSegment(
+  segment: FileSegment,
+  takeTarget: () => Uint8Array,
+): Promise<number> {
+  const { offset } = segment;
+  const file = await openCounted(segment);
   try {
+    const target = takeTarget();
     const count = file.readNow(target, offset);
     if (count === target.length) return count;
     return count + (await file.read(target.subarray(count), offset + count));
   } finally {
     // Nothing was written, so closing cannot lose anything.
-    file.close().catch(() => {});
+    const closed = (): void => openFiles.giveBack();
+    file.close().then(closed, closed);
+  }
+}
+
+async function openCounted({ files, path }: FileSegment): Promise<OpenFile> {
+  await openFiles.take();
+  try {
+    return await files.open(path, "read");
+  } catch (error) {
+    openFiles.giveBack();
+    throw error;
   }
 }

@@ -126,17 +126,26 @@ class Run {
 
   /** Never rejects. */
   async read(memory: SlabMemory): Promise<void> {
-    const lent = memory.take(this.#length);
-    const count = await readSegment(this.#first, lent.bytes).catch(() => 0);
+    const takeTarget = (): Uint8Array => {
+      this.#memory = memory.take(this.#length);
+      return this.#memory.bytes;
+    };
+    const count = await readSegment(this.#first, takeTarget).catch(() => 0);
     this.isOver = true;
-    if (count === this.#length && this.#heldCount > 0) this.#memory = lent;
-    else lent.giveBack();
+    if (count === this.#length && this.#heldCount > 0) return;
+    this.#giveMemoryBack();
   }
 
   giveBack(): void {
     this.#heldCount -= 1;
     if (this.#heldCount > 0) return;
-    this.#memory?.giveBack();
+    // The disk may still be writing into it.
+    if (this.isOver) this.#giveMemoryBack();
     this.#onDone(this.#length);
+  }
+
+  #giveMemoryBack(): void {
+    this.#memory?.giveBack();
+    this.#memory = null;
   }
 }

@@ -25,11 +25,16 @@ export class CachedReads {
     this.#load = load;
   }
 
+  /** A descriptor for reading, or -1. */
+  open(path: string): number {
+    if (!this.#directories.has(directoryOf(path))) return -1;
+    // The system would take a path up to its first NUL.
+    return path.includes("\0") ? -1 : (this.#calls?.open(path) ?? -1);
+  }
+
   /** Opens, reads and closes; gives the bytes read, 0 when nothing is in memory. */
   readFile(path: string, buffer: Uint8Array, position: number): number {
-    if (!this.#directories.has(directoryOf(path))) return 0;
-    // The system would take a path up to its first NUL.
-    const descriptor = path.includes("\0") ? -1 : (this.#calls?.open(path) ?? -1);
+    const descriptor = this.open(path);
     if (descriptor < 0) return 0;
     try {
       return Math.max(0, this.#calls?.read(descriptor, buffer, position) ?? 0);

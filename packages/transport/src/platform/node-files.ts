@@ -32,6 +32,7 @@ export function createNodeFiles(loadCalls: () => CachedCalls | null = loadCached
   const cachedReads = new CachedReads(loadCalls);
   return {
     open: (file, mode) => open(file, mode, cachedReads),
+    openNow: (file) => openNow(file, cachedReads),
     readNow: (file, buffer, position) => cachedReads.readFile(file, buffer, position),
     readFile: (file) => translate("read", file, fs.readFile(file)),
     writeFile: (file, bytes) => translate("write", file, fs.writeFile(file, bytes)),
@@ -58,6 +59,12 @@ async function open(file: string, mode: OpenMode, cachedReads: CachedReads): Pro
     await closeDescriptor(descriptor);
     throw fileFailed("open", file, error);
   }
+}
+
+function openNow(file: string, cachedReads: CachedReads): OpenFile | null {
+  const descriptor = cachedReads.open(file);
+  if (descriptor < 0) return null;
+  return new NodeOpenFile(descriptor, file, { endBytes: 0, isAppending: false, cachedReads });
 }
 
 async function stat(file: string): Promise<FileStat | null> {

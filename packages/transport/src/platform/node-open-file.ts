@@ -183,5 +183,7 @@ export function statOf(stats: fs.Stats): FileStat {
     isFile: stats.isFile(),
     isDirectory: stats.isDirectory(),
     modifiedMs: stats.mtimeMs,
+    device: stats.dev,
+    inode: stats.ino,
   };
 }

@@ -129,6 +129,8 @@ export type OpenMode = "read" | "write" | "append" | "create-new" | "read-write"
 /** File operations. All reject with TransportError FILE_FAILED whose cause has Node's `code`. */
 export interface Files {
   open(path: string, mode: OpenMode): Promise<OpenFile>;
+  /** Opens a file for reading in this turn; null where that cannot be done without waiting, or at all. */
+  openNow(path: string): OpenFile | null;
   readFile(path: string): Promise<Uint8Array>;
   /**
    * Reads from `position` what is in memory, in this turn, and gives the number of bytes: fewer than
@@ -155,6 +157,12 @@ export interface FileStat {
   readonly isFile: boolean;
   readonly isDirectory: boolean;
   readonly modifiedMs: number;
+  /**
+   * Tell one file from another, as long as one of them is there: a file that took the place of another by
+   * its name has another inode.
+   */
+  readonly device: number;
+  readonly inode: number;
 }
 
 /** A file that is open. All methods reject with FILE_FAILED, after `close` too. */

@@ -22,6 +22,12 @@ export interface MemoryFilesOptions {
 
 class MemoryDirectory {
   readonly entries: Map<string, MemoryDirectory | MemoryFile> = new Map();
+  readonly inode: number;
+
+  constructor(space: Space) {
+    this.inode = space.nextInode;
+    space.nextInode += 1;
+  }
 }
 
 /** An empty disk. */
@@ -30,7 +36,7 @@ export function createMemoryFiles(options: MemoryFilesOptions = {}): Files {
 }
 
 class MemoryFiles implements Files {
-  readonly #root: MemoryDirectory = new MemoryDirectory();
+  readonly #root: MemoryDirectory;
   readonly #space: Space;
   #temporaryCount = 0;
 
@@ -39,12 +45,19 @@ class MemoryFiles implements Files {
       freeBytes: options.capacityBytes ?? Number.POSITIVE_INFINITY,
       wallTimeMs: options.wallTimeMs ?? ((): number => 0),
       isCached: options.isCached ?? false,
+      nextInode: 1,
     };
-    this.#root.entries.set("tmp", new MemoryDirectory());
+    this.#root = new MemoryDirectory(this.#space);
+    this.#root.entries.set("tmp", new MemoryDirectory(this.#space));
   }
 
   async open(file: string, mode: OpenMode): Promise<OpenFile> {
     return this.#attempt("open", file, () => this.#openNow(file, mode));
+  }
+
+  openNow(file: string): OpenFile | null {
+    const found = this.#space.isCached ? this.#find(file)?.node : null;
+    return found instanceof MemoryFile ? new MemoryOpenFile(found, file, "read") : null;
   }
 
   readNow(file: string, buffer: Uint8Array, position: number): number {
@@ -71,7 +84,7 @@ class MemoryFiles implements Files {
       let current = this.#root;
       const names = namesOf(directory);
       for (const [index, name] of names.entries()) {
-        const next = current.entries.get(name) ?? new MemoryDirectory();
+        const next = current.entries.get(name) ?? new MemoryDirectory(this.#space);
         if (next instanceof MemoryFile) {
           throw refusal(index === names.length - 1 ? "EEXIST" : "ENOTDIR", directory);
         }
@@ -86,7 +99,7 @@ class MemoryFiles implements Files {
     const name = full + (prefix.endsWith("/") ? "/" : "") + uniqueSuffix(this.#temporaryCount);
     this.#temporaryCount += 1;
     return this.#attempt("make a temporary directory at", full, () => {
-      this.#parentOf(name).entries.set(path.posix.basename(name), new MemoryDirectory());
+      this.#parentOf(name).entries.set(path.posix.basename(name), new MemoryDirectory(this.#space));
       return name;
     });
   }
@@ -190,7 +203,8 @@ class FoundNode {
 
   stat(): FileStat {
     if (this.node instanceof MemoryFile) return this.node.stat();
-    return { bytes: 0, isFile: false, isDirectory: true, modifiedMs: 0 };
+    const { inode } = this.node;
+    return { bytes: 0, isFile: false, isDirectory: true, modifiedMs: 0, device: 1, inode };
   }
 }
 

@@ -7,6 +7,7 @@ export interface Space {
   freeBytes: number;
   readonly wallTimeMs: () => number;
   readonly isCached: boolean;
+  nextInode: number;
 }
 
 /** The content of a file; lives on while somebody has it open, as on a real disk. */
@@ -16,10 +17,13 @@ export class MemoryFile {
   #length = 0;
   #modifiedMs: number;
   #isUnlinked = false;
+  readonly #inode: number;
 
   constructor(space: Space) {
     this.#space = space;
     this.#modifiedMs = space.wallTimeMs();
+    this.#inode = space.nextInode;
+    space.nextInode += 1;
   }
 
   get length(): number {
@@ -42,8 +46,14 @@ export class MemoryFile {
   }
 
   stat(): FileStat {
-    const { length: bytes } = this;
-    return { bytes, isFile: true, isDirectory: false, modifiedMs: this.#modifiedMs };
+    return {
+      bytes: this.#length,
+      isFile: true,
+      isDirectory: false,
+      modifiedMs: this.#modifiedMs,
+      device: 1,
+      inode: this.#inode,
+    };
   }
 
   /** Cuts, or extends with zeroes. @throws SystemError ENOSPC */

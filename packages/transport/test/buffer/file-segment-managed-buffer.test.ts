@@ -26,7 +26,11 @@ function filesWith(files: Files, change: (file: OpenFile) => Partial<OpenFile>):
     };
     return { ...real, ...change(file) };
   };
-  return Object.assign(Object.create(files) as Files, { open, readNow: () => 0 });
+  return Object.assign(Object.create(files) as Files, {
+    open,
+    openNow: () => null,
+    readNow: () => 0,
+  });
 }
 
 describe.each([

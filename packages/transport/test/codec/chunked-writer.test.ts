@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   BytesManagedBuffer,
   ChunkedWriter,
@@ -9,10 +9,13 @@ import {
   type Message,
   MessageEncoder,
   MessageType,
+  type OpenFile,
   type OpenMode,
   StreamManagedBuffer,
   TransportError,
 } from "../../src/index.ts";
+import { fileFailed } from "../../src/platform/node-error.ts";
+import { systemError } from "../../src/platform/system-error.ts";
 import { createMemoryFiles, EmbeddedChannel } from "../../src/testing/index.ts";
 import { pattern } from "../buffer/pieces.ts";
 
@@ -171,6 +174,68 @@ describe("ChunkedWriter", () => {
       expect(sent.subarray(-64 * 1024).equals(long.subarray(-64 * 1024))).toBe(true);
     });
 
+    it("tells the peer of those for which no more files could be opened, and sends the next", async () => {
+      const files = createMemoryFiles();
+      await files.writeFile("/data", content);
+      let refusals = 3;
+      const refusing: Files = Object.assign(Object.create(files) as Files, {
+        open: async (path: string, mode: OpenMode) => {
+          refusals -= 1;
+          if (refusals >= 0) throw fileFailed("open", path, systemError("EMFILE", "open", path));
+          return files.open(path, mode);
+        },
+        openNow: () => null,
+        readNow: () => 0,
+      });
+      const embedded = writingChannel();
+      // The read of both together fails, then each alone.
+      const expected = writeBlocks(embedded, refusing, 2).map((_, chunkIndex) =>
+        frameOf({ type: MessageType.ChunkFetchFailure, streamId: 1, chunkIndex, error: "/data" }),
+      );
+      await turns(20);
+      expected.push(...writeBlocks(embedded, refusing, 2));
+      await turns(20);
+      expect(embedded.takeOutboundBytes().equals(Buffer.concat(expected))).toBe(true);
+    });
+
+    it("keeps few files open, however many connections want some", async () => {
+      const files = createMemoryFiles();
+      await files.writeFile("/data", content);
+      const gate = Promise.withResolvers<void>();
+      let [open, most] = [0, 0];
+      const counting: Files = Object.assign(Object.create(files) as Files, {
+        open: async (path: string, mode: OpenMode) => {
+          open += 1;
+          most = Math.max(most, open);
+          await gate.promise;
+          const file = await files.open(path, mode);
+          const close = async (): Promise<void> => {
+            await turns(1);
+            open -= 1;
+            await file.close();
+          };
+          return Object.assign(Object.create(file) as OpenFile, {
+            close,
+            readNow: () => 0,
+            read: (buffer: Uint8Array, position: number) => file.read(buffer, position),
+          });
+        },
+        openNow: () => null,
+        readNow: () => 0,
+      });
+      const channels = Array.from({ length: 300 }, () => writingChannel());
+      const expected = channels.map((embedded) => writeBlocks(embedded, counting, 1));
+      await turns(5);
+      gate.resolve();
+      await vi.waitFor(() => expect(open).toBe(0));
+      for (const [index, embedded] of channels.entries()) {
+        expect(embedded.takeOutboundBytes().equals(Buffer.concat(expected[index] ?? []))).toBe(
+          true,
+        );
+      }
+      expect(most).toBe(128);
+    });
+
     it("gives them up when the connection ends", async () => {
       const files = createMemoryFiles();
       await files.writeFile("/data", content);
@@ -234,6 +299,7 @@ describe("ChunkedWriter", () => {
 function countingOpens(files: Files, opens: string[]): Files {
   return Object.assign(Object.create(files) as Files, {
     readNow: () => 0,
+    openNow: () => null,
     open: (path: string, mode: OpenMode) => {
       opens.push(path);
       return files.open(path, mode);

@@ -77,6 +77,22 @@ describe.each(implementations)("%s files", (_name, files) => {
     });
   });
 
+  describe("identity", () => {
+    it("goes with a file when it is renamed, and is another for one that takes its place", async () => {
+      await put("a", "first");
+      await put("b", "other");
+      const first = await files.stat(at("a"));
+      const other = await files.stat(at("b"));
+      expect(first?.device).toBe(other?.device);
+      expect(first?.inode).not.toBe(other?.inode);
+      const file = await files.open(at("a"), "read");
+      await files.rename(at("b"), at("a"));
+      expect(await files.stat(at("a"))).toMatchObject({ inode: other?.inode });
+      expect(await file.stat()).toMatchObject({ device: first?.device, inode: first?.inode });
+      await file.close();
+    });
+  });
+
   describe("directories", () => {
     it("are made with their parents, also when they exist", async () => {
       await files.makeDirectory(at("a/b/c"));
