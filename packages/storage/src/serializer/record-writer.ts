@@ -78,6 +78,11 @@ export class RecordWriter {
     this.#recordEnd = this.#length;
   }
 
+  /** The fields since `beginRecord`, as a view until the next write; the record is not kept. */
+  takeFields(): Buffer {
+    return this.#bytes.subarray(this.#recordStart + 1, this.#length);
+  }
+
   /** A whole number from 0 to 2^53 - 1. @throws StorageError VALUE_INVALID for any other. */
   writeVarint(value: number): void {
     if (!Number.isSafeInteger(value) || value < 0) {

@@ -1,7 +1,7 @@
 import type { Aggregator } from "./shuffle-handle.ts";
 
 /** An entry of the map without what key and value take beyond a few bytes, as measured. */
-const ENTRY_BYTES = 128;
+export const ENTRY_BYTES = 128;
 
 /** Combines values by key in memory, and knows roughly how much of it that takes. */
 export class CombineBuffer<Key, Value, Combined> {
@@ -33,6 +33,11 @@ export class CombineBuffer<Key, Value, Combined> {
     this.#bytes += this.#bytesOf(combined) - knownBytes;
   }
 
+  /** Every key once. */
+  entries(): Iterable<readonly [Key, Combined]> {
+    return this.#entries;
+  }
+
   /** Gives every key once, and is empty afterwards. */
   drain(take: (key: Key, combined: Combined) => void): void {
     for (const [key, combined] of this.#entries) take(key, combined);
@@ -50,7 +55,7 @@ export class CombineBuffer<Key, Value, Combined> {
 }
 
 /** Memory of what can be measured at a glance; for the rest ENTRY_BYTES has to do. */
-function plainBytes(value: unknown): number {
+export function plainBytes(value: unknown): number {
   if (typeof value === "string") return value.length;
   return value instanceof Uint8Array ? value.byteLength : 0;
 }

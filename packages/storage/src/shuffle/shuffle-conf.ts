@@ -8,7 +8,7 @@ export interface ShuffleConf {
   /** `spark.shuffle.compress` (true) and `spark.io.compression.codec` (lz4); null for no compression. */
   readonly codec: CompressionCodec | null;
   /** `spark.shuffle.spill.maxSizeInBytesForSpillThreshold`. */
-  readonly writerMemoryBytesMax: number | undefined;
+  readonly memoryBytesMax: number | undefined;
   /** `spark.reducer.maxSizeInFlight`, in MiB where it has no unit. */
   readonly maxBytesInFlight: number | undefined;
 }
@@ -23,7 +23,7 @@ export function readShuffleConf(conf: Readonly<Record<string, string>> = {}): Sh
   const codec = conf["spark.io.compression.codec"] ?? "lz4";
   return {
     codec: isCompressed ? createCompressionCodec(codec) : null,
-    writerMemoryBytesMax: size(conf, "spark.shuffle.spill.maxSizeInBytesForSpillThreshold", "B"),
+    memoryBytesMax: size(conf, "spark.shuffle.spill.maxSizeInBytesForSpillThreshold", "B"),
     maxBytesInFlight: size(conf, "spark.reducer.maxSizeInFlight", "MiB"),
   };
 }

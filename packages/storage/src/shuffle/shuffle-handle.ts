@@ -8,7 +8,7 @@ export interface Aggregator<Value, Combined> {
   merge(one: Combined, other: Combined): Combined;
   /**
    * Bytes of memory that a combined value takes, roughly. Give it for values that grow, such as
-   * lists: writers spill by it. Default: the length of texts and byte arrays, little for others.
+   * lists: writers and readers spill by it. Default: the length of texts and byte arrays, little for others.
    */
   bytesOf?(combined: Combined): number;
 }

@@ -19,8 +19,8 @@ export interface ShuffleManagerOptions {
   readonly client: BlockFetchClient;
   /** Null leaves shuffle data uncompressed (`spark.shuffle.compress`). */
   readonly codec: CompressionCodec | null;
-  /** Buffered bytes at which a writer spills. Default: 64 MiB. */
-  readonly writerMemoryBytesMax?: number | undefined;
+  /** Bytes of records at which a writer or reader spills. Default: 64 MiB. */
+  readonly memoryBytesMax?: number | undefined;
   /** `spark.reducer.maxSizeInFlight`. Default: 48 MiB. */
   readonly maxBytesInFlight?: number | undefined;
 }
@@ -73,7 +73,7 @@ export class ShuffleManager {
     handle: ShuffleHandle<Key, Value, Combined>,
     mapId: bigint,
   ): SortShuffleWriter<Key, Value, Combined> {
-    const { localId, platform, resolver, codec, writerMemoryBytesMax } = this.#options;
+    const { localId, platform, resolver, codec, memoryBytesMax } = this.#options;
     const shuffle = this.#shuffle(handle.shuffleId);
     shuffle.numMaps ??= handle.numMaps;
     shuffle.mapIds.add(mapId);
@@ -85,7 +85,7 @@ export class ShuffleManager {
       files: platform.files,
       clock: platform.clock,
       codec,
-      memoryBytesMax: writerMemoryBytesMax,
+      memoryBytesMax,
     });
   }
 
@@ -97,6 +97,7 @@ export class ShuffleManager {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): ShuffleReader<Key, Value, Combined> {
     const { localId, platform, tracker, blockManager, client, codec } = this.#options;
+    const { files, random, clock } = platform;
     return new ShuffleReader({
       handle,
       startPartition,
@@ -105,9 +106,12 @@ export class ShuffleManager {
       tracker,
       blockManager,
       client,
-      random: platform.random,
-      clock: platform.clock,
+      random,
+      clock,
+      files,
       codec,
+      createSpillPath: () => this.#createSpillPath(handle.shuffleId),
+      memoryBytesMax: this.#options.memoryBytesMax,
       maxBytesInFlight: this.#options.maxBytesInFlight,
       signal: options.signal,
     });
@@ -124,6 +128,13 @@ export class ShuffleManager {
       [...shuffle.mapIds].map((mapId) => resolver.removeDataByMap(shuffleId, mapId)),
     );
     return true;
+  }
+
+  /** Beside some map output, for each spill another one, so that all directories get their share. */
+  #createSpillPath(shuffleId: number): Promise<string> {
+    const { resolver, platform } = this.#options;
+    const anyMapId = BigInt(platform.random.below(2 ** 31));
+    return resolver.createTempFile(resolver.getDataFile(shuffleId, anyMapId));
   }
 
   #shuffle(shuffleId: number): Registered {

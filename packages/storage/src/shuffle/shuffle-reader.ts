@@ -12,9 +12,14 @@ import {
   type FetchedBlock,
   ShuffleError,
 } from "@bm/shuffle";
-import type { Clock, Random } from "@bm/transport";
+import type { Clock, Files, Random } from "@bm/transport";
 import { RecordReader } from "../serializer/record-reader.ts";
 import { StorageError } from "../storage-error.ts";
+import {
+  ExternalAppendOnlyMap,
+  type ExternalOptions,
+} from "./external/external-append-only-map.ts";
+import { ExternalSorter } from "./external/external-sorter.ts";
 import type { ShuffleHandle } from "./shuffle-handle.ts";
 
 /** What {@link ShuffleReader} takes. */
@@ -31,6 +36,11 @@ export interface ShuffleReaderOptions<Key, Value, Combined> {
   readonly clock: Clock;
   /** The one that the writers used; null when they did not compress. */
   readonly codec: CompressionCodec | null;
+  readonly files: Files;
+  /** A path for a file of what does not fit into memory, in a directory that exists. */
+  readonly createSpillPath: () => Promise<string>;
+  /** Estimated memory of records that are combined or sorted before they are spilled. Default: 64 MiB. */
+  readonly memoryBytesMax?: number | undefined;
   /** Compressed bytes under way at a time. Default: 48 MiB. */
   readonly maxBytesInFlight?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -44,9 +54,17 @@ export interface ShuffleReadMetrics {
   /** Compressed bytes that came over sockets. */
   readonly remoteBytesRead: number;
   readonly localBytesRead: number;
+  /** Times that records were written to disk, because combining or sorting them needed more memory. */
+  readonly spillCount: number;
+  readonly spilledBytes: number;
   /** Time in which the reader had nothing to do but wait for blocks. */
   readonly fetchWaitMs: number;
 }
+
+/** Records of one piece of data. */
+type Batch<Key, Value> = readonly (readonly [Key, Value])[];
+
+const MEMORY_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** See the file comment. To be read once. */
 export class ShuffleReader<Key, Value, Combined = Value> {
@@ -57,6 +75,8 @@ export class ShuffleReader<Key, Value, Combined = Value> {
     localBlocksFetched: 0,
     remoteBytesRead: 0,
     localBytesRead: 0,
+    spillCount: 0,
+    spilledBytes: 0,
     fetchWaitMs: 0,
   };
 
@@ -87,40 +107,78 @@ export class ShuffleReader<Key, Value, Combined = Value> {
   }
 
   /**
-   * All records, combined by key with the aggregator of the shuffle; held in memory.
-   * @throws StorageError FETCH_FAILED, OPTION_INVALID without an aggregator.
+   * The records combined by key with the aggregator of the shuffle, in batches and in no particular
+   * order. What exceeds `memoryBytesMax` is on disk meanwhile.
+   * @throws StorageError FETCH_FAILED, DISK_FULL, OPTION_INVALID without an aggregator.
    */
-  async readCombined(): Promise<Map<Key, Combined>> {
+  async *readCombinedBatches(): AsyncGenerator<Batch<Key, Combined>, void, void> {
     const { aggregator } = this.#options.handle;
     if (aggregator === null) {
       throw new StorageError("OPTION_INVALID", "a shuffle without aggregator cannot be combined");
     }
+    const map = new ExternalAppendOnlyMap(this.#external(), aggregator);
+    yield* this.#through(map, this.readBatches());
+  }
+
+  /**
+   * The records in the order of their keys, combined where the shuffle has an aggregator, in batches.
+   * Records of equal keys keep no particular order. What exceeds `memoryBytesMax` is on disk meanwhile.
+   * @throws StorageError FETCH_FAILED, DISK_FULL.
+   */
+  async *readSortedBatches(
+    compare: (one: Key, other: Key) => number,
+  ): AsyncGenerator<Batch<Key, Combined>, void, void> {
+    const { aggregator } = this.#options.handle;
+    const bytesOf = aggregator?.bytesOf?.bind(aggregator);
+    const sorter = new ExternalSorter(this.#external(), compare, bytesOf);
+    const source = aggregator === null ? this.readBatches() : this.readCombinedBatches();
+    yield* this.#through(sorter, source);
+  }
+
+  /** As `readCombinedBatches`, all in one map: for results that fit into memory. */
+  async readCombined(): Promise<Map<Key, Combined>> {
     const result = new Map<Key, Combined>();
-    for await (const batch of this.readBatches()) {
-      for (const [key, value] of batch) {
-        const known = result.get(key);
-        result.set(key, known === undefined ? value : aggregator.merge(known, value));
-      }
+    for await (const batch of this.readCombinedBatches()) {
+      for (const [key, combined] of batch) result.set(key, combined);
     }
     return result;
   }
 
-  /**
-   * All records, combined where the shuffle has an aggregator, in the order of their keys; held in
-   * memory. Records of equal keys keep no particular order. @throws StorageError FETCH_FAILED.
-   */
+  /** As `readSortedBatches`, all in one list: for results that fit into memory. */
   async readSorted(
     compare: (one: Key, other: Key) => number,
   ): Promise<(readonly [Key, Combined])[]> {
     const records: (readonly [Key, Combined])[] = [];
-    if (this.#options.handle.aggregator === null) {
-      for await (const batch of this.readBatches())
-        for (const record of batch) records.push(record);
-    } else {
-      // One by one: a spread of very many would not fit on the stack.
-      for (const record of await this.readCombined()) records.push(record);
+    // One by one: a spread of very many would not fit on the stack.
+    for await (const batch of this.readSortedBatches(compare)) {
+      for (const record of batch) records.push(record);
     }
-    return records.toSorted(([one], [other]) => compare(one, other));
+    return records;
+  }
+
+  async *#through(
+    external: ExternalAppendOnlyMap<Key, Combined> | ExternalSorter<Key, Combined>,
+    source: AsyncIterable<Batch<Key, Combined>>,
+  ): AsyncGenerator<Batch<Key, Combined>, void, void> {
+    try {
+      for await (const batch of source) await external.insertAll(batch);
+      yield* external.batches();
+    } finally {
+      this.#metrics.spillCount += external.runs.spillCount;
+      this.#metrics.spilledBytes += external.runs.spilledBytes;
+      await external.close();
+    }
+  }
+
+  #external(): ExternalOptions<Key, Combined> {
+    const { files, codec, handle, createSpillPath, memoryBytesMax } = this.#options;
+    return {
+      files,
+      codec,
+      serializer: handle.serializer,
+      createPath: createSpillPath,
+      memoryBytesMax: memoryBytesMax ?? MEMORY_BYTES_DEFAULT,
+    };
   }
 
   /** The blocks as they come, with the time that was spent waiting for them. */

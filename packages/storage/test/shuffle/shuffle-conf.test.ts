@@ -5,7 +5,7 @@ describe("readShuffleConf", () => {
   it("compresses with LZ4 and leaves the limits to who uses them, unless told otherwise", () => {
     const conf = readShuffleConf();
     expect(conf.codec?.name).toBe("lz4");
-    expect(conf).toMatchObject({ writerMemoryBytesMax: undefined, maxBytesInFlight: undefined });
+    expect(conf).toMatchObject({ memoryBytesMax: undefined, maxBytesInFlight: undefined });
   });
 
   it("reads Spark's keys with their units", () => {
@@ -17,7 +17,7 @@ describe("readShuffleConf", () => {
     expect(conf).toEqual({
       codec: null,
       maxBytesInFlight: 24 * 1024 * 1024,
-      writerMemoryBytesMax: 1024,
+      memoryBytesMax: 1024,
     });
   });
 

@@ -294,7 +294,7 @@ describe("a sort shuffle", () => {
         },
       },
       codec: options.codec === null ? null : createCompressionCodec(options.codec),
-      writerMemoryBytesMax: options.memoryBytesMax,
+      memoryBytesMax: options.memoryBytesMax,
     });
   }
 });
