@@ -14,7 +14,7 @@ const PHRASES: readonly (string | RegExp)[] = [
   "stale shuffle block fetch request as shuffle blocks of a higher shuffleMergeId",
   /The attempt id -?\d+ in this \w+ message does not match with the current attempt id -?\d+/,
   /Unexpected message with #receiveStream/,
-  /Unexpected message: \w+/,
+  /Unexpected message: [\w.]+/,
   /Unknown message type: -?\d+/,
   /Merged shuffle \w+ file/,
   /duplicate element/,
@@ -28,7 +28,8 @@ export function phraseOf({ message }: Error): string {
   for (const phrase of PHRASES) {
     const found =
       typeof phrase === "string" ? message.includes(phrase) && phrase : message.match(phrase)?.[0];
-    if (found !== false && found !== undefined) return found;
+    // Some releases print the package of a message too.
+    if (found !== false && found !== undefined) return found.replace(/(?<=: )[\w.]+[.]/, "");
   }
   return message;
 }

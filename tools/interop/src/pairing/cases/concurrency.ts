@@ -69,13 +69,12 @@ export const CONCURRENCY_CASES: readonly PairingCase[] = [
     name: "the same chunk asked for twice at once",
     run: async (pairing) => {
       const { client } = await pairing.open();
-      const twice = await client.begin({
-        op: "chunk",
-        size: 100_000,
-        times: 2,
-        isSame: true,
-      });
-      await client.ask({ op: "rpc", size: 1 });
+      // So that the first answer does not come before the second request.
+      await client.read(false);
+      const twice = await client.begin({ op: "chunk", size: 100_000, times: 2, isSame: true });
+      const next = await client.begin({ op: "rpc", size: 1 });
+      await client.read(true);
+      await next.settled();
       return (await twice.soFar()).outcomes;
     },
     // The wire cannot tell the two apart: Spark forgets the first callback.

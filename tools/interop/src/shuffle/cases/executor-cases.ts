@@ -33,7 +33,7 @@ export const EXECUTOR_CASES: readonly ServiceCase[] = [
   },
   {
     name: "where the files of executors and of merged partitions are",
-    messages: ["GetLocalDirsForExecutors"],
+    messages: ["GetLocalDirsForExecutors", "LocalDirsForExecutors"],
     run: async (application) => {
       await application.registerMerging();
       const dirs = await application.ask("dirs", { execs: ["1", MERGER] }, "dirs");

@@ -9,6 +9,8 @@ const KIB = 1024;
 const LARGE_BYTES = 600 * KIB;
 const COLLISION = "experienced merge collision on the server side";
 const NO_RETRIES = { "spark.shuffle.io.maxRetries": "0" };
+/** Releases before 3.4 cannot remove what was merged. */
+const REMOVING = /^(3[.][4-9]|[4-9])/;
 const IDS = { shuffleId: 3, mergeId: 1 };
 
 /** See the file comment. The services close a chunk at 100 bytes. */
@@ -304,6 +306,7 @@ export const MERGE_CASES: readonly ServiceCase[] = [
     ({ called, mergeId }): ServiceCase => ({
       name: `what was merged is removed, of the attempt ${called}`,
       messages: ["RemoveShuffleMerge"],
+      versions: REMOVING,
       run: async (application) => {
         const mergeDir = await application.registerMerging();
         await application.push(pushId(1, 0), 140);
@@ -333,6 +336,7 @@ export const MERGE_CASES: readonly ServiceCase[] = [
   {
     name: "an older attempt than the one that is there is not removed",
     messages: ["RemoveShuffleMerge"],
+    versions: REMOVING,
     run: async (application) => {
       await application.registerMerging();
       await application.push(pushId(1, 0, 5), 140);
