@@ -10,6 +10,8 @@ export interface RelayOptions {
     readonly direction: "requests" | "answers";
     /** The two ends see an orderly end, or a reset. */
     readonly how: "end" | "reset";
+    /** Only the first connection breaks. */
+    readonly isOnce?: boolean;
   };
   /** Carries this many bytes in each tenth of a second, in each direction. */
   readonly bytesPerTick?: number;
@@ -22,6 +24,7 @@ export class Relay {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #options: RelayOptions;
+  #connections = 0;
 
   private constructor(options: RelayOptions) {
     this.#options = options;
@@ -47,19 +50,24 @@ export class Relay {
   }
 
   #carry(near: Socket): void {
+    this.#connections += 1;
+    const { cut } = this.#options;
+    const isCut = cut !== undefined && (cut.isOnce !== true || this.#connections === 1);
     const far = connect(this.#options.port, "127.0.0.1");
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
       // An end that vanished shows as the close of its socket.
       socket.on("error", () => {}).on("close", () => this.#sockets.delete(socket));
     }
-    this.#pipe(near, far, "requests");
-    this.#pipe(far, near, "answers");
+    const after = (direction: string): number =>
+      isCut && cut.direction === direction ? cut.after : Number.POSITIVE_INFINITY;
+    this.#pipe(near, far, after("requests"));
+    this.#pipe(far, near, after("answers"));
   }
 
-  #pipe(from: Socket, to: Socket, direction: "requests" | "answers"): void {
-    const { bytesPerTick = Number.POSITIVE_INFINITY, cut } = this.#options;
-    let left = cut?.direction === direction ? cut.after : Number.POSITIVE_INFINITY;
+  #pipe(from: Socket, to: Socket, bytesUntilCut: number): void {
+    const { bytesPerTick = Number.POSITIVE_INFINITY } = this.#options;
+    let left = bytesUntilCut;
     from.on("data", (bytes: Buffer) => {
       from.pause();
       const piece = bytes.subarray(0, left);

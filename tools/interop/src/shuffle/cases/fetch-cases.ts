@@ -67,6 +67,20 @@ export const FETCH_CASES: readonly ServiceCase[] = [
     },
     expected: { rdd_1_2: "right", rdd_1_3: "right" },
   },
+  ...(["end", "reset"] as const).map(
+    (how): ServiceCase => ({
+      name: `the connection breaks in the middle of a fetch (${how}), which is tried again`,
+      messages: ["FetchShuffleBlocks"],
+      run: async (application, meeting) => {
+        await application.registerWith(SET);
+        // Behind the answer that opens the stream, in the middle of the first chunk.
+        const cut = { after: 60, direction: "answers", how, isOnce: true } as const;
+        const port = await meeting.relay({ cut });
+        return application.fetch(firstPartitions(2), { port });
+      },
+      expected: allRight(2),
+    }),
+  ),
   failing("blocks of an executor that nobody knows", ["shuffle_0_0_0", "shuffle_0_0_1"], {
     exec: "9",
   }),

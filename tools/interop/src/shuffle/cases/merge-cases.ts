@@ -149,6 +149,25 @@ export const MERGE_CASES: readonly ServiceCase[] = [
     },
   },
   {
+    name: "the connection breaks in the middle of a push, which is tried again",
+    messages: ["PushBlockStream"],
+    run: async (application, meeting) => {
+      await application.registerMerging();
+      const after = LARGE_BYTES / 2;
+      const cut = { after, direction: "requests", how: "end", isOnce: true } as const;
+      const port = await meeting.relay({ cut });
+      const outcome = await application.push(pushId(1, 0), LARGE_BYTES, { port });
+      const merged = await application.ask("finalize", IDS, "merged");
+      const wanted: WantedChunk[] = [[0, 0, [pushId(1, 0), LARGE_BYTES]]];
+      return { outcome, merged, read: await fetchChunks(application, wanted) };
+    },
+    expected: {
+      outcome: "pushed",
+      merged: { 0: `${LARGE_BYTES}:{1}` },
+      read: { shuffleChunk_3_1_0_0: "right" },
+    },
+  },
+  {
     name: "blocks of an older and a newer attempt at the shuffle",
     messages: ["PushBlockStream", "FinalizeShuffleMerge"],
     run: async (application) => {
