@@ -5,7 +5,8 @@ import type { Child } from "./child-process.ts";
 import { startJava } from "./java-child.ts";
 import type { SparkHome } from "./spark-home.ts";
 
-const START_TIMEOUT_MS = 60_000;
+/** Seconds on a quiet machine; on a busy one a worker has needed more than a minute. */
+const START_TIMEOUT_MS = 180_000;
 /** Two hosts, as far as Spark can tell. Only Linux answers on all of 127.0.0.0/8. */
 const WORKER_HOSTS: readonly string[] =
   process.platform === "linux" ? ["127.0.0.1", "127.0.0.2"] : ["127.0.0.1", "127.0.0.1"];

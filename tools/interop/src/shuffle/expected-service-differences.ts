@@ -21,9 +21,9 @@ export const EXPECTED_SERVICE_DIFFERENCES: readonly ExpectedDifference[] = [
   {
     cases: /^where the files of an executor are that is named twice$/,
     server: "theirs",
-    versions: /^3[.]/,
+    versions: /^(3[.]|4[.]0[.])/,
     observed: "given",
-    why: "releases before 4.0 take an executor's name twice",
+    why: "releases before 4.1 take an executor's name twice",
   },
   {
     cases: /^why a block is corrupt, by CRC32C$/,
@@ -59,8 +59,8 @@ export const EXPECTED_SERVICE_DIFFERENCES: readonly ExpectedDifference[] = [
   {
     cases: /^a text of negative length$/,
     server: "theirs",
-    versions: /^(4[.][2-9]|[5-9])/,
+    versions: /^(4[.]0[.][4-9]|4[.][2-9]|[5-9])/,
     observed: "IndexOutOfBoundsException",
-    why: "from 4.2 on Spark looks at a length before it makes an array",
+    why: "4.0.4 and what follows 4.1 look at a length before they make an array",
   },
 ];

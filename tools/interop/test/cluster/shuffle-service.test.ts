@@ -40,9 +40,9 @@ const SQL_JOBS: readonly JobName[] = ["sqlAdaptive", "sqlFixedPlan"];
 
 const DRILL_JOBS: readonly JobName[] = ["slowReduce", "flippedByte"];
 
-const START_TIMEOUT_MS = 240_000;
+const START_TIMEOUT_MS = 400_000;
 /** A quiet machine needs about ten seconds; two busy cores need a minute. */
-const LIMITS = { timeout: 150_000 };
+const LIMITS = { timeout: 300_000 };
 
 describe.skipIf(missing !== null)("interop with a standalone cluster", LIMITS, () => {
   let localDirectory = "";
