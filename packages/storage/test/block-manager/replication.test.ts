@@ -109,6 +109,16 @@ describe("copies", () => {
     }
   });
 
+  it("go to a peer that came after its holder found that there was none", async () => {
+    await using cluster = await Cluster.start();
+    const one = await cluster.addExecutor("one");
+    await one.put(rddBlockId(1, 0), Buffer.from("alone"), StorageLevel.MEMORY_ONLY_2);
+    const two = await cluster.addExecutor("two");
+    await one.put(rddBlockId(1, 1), Buffer.from("copied"), StorageLevel.MEMORY_ONLY_2);
+    expect(await textOf(two.getLocal(rddBlockId(1, 0)))).toBeNull();
+    expect(await textOf(two.getLocal(rddBlockId(1, 1)))).toBe("copied");
+  });
+
   it("are looked for where they have moved to when those that were named fail", async () => {
     await using cluster = await Cluster.start({ replicatesLost: false });
     const one = await cluster.addExecutor("one");

@@ -69,9 +69,10 @@ export class Replicator {
   ): Promise<BlockManagerId | undefined> {
     const { peers, policy, localId, random } = this.#options;
     const out = new Set([...holders, ...failed].map(({ executorId }) => executorId));
-    const candidates = (await peers.peers(isFresh)).filter(
-      ({ executorId }) => !out.has(executorId),
-    );
+    const known = await peers.peers(isFresh);
+    const candidates = known.filter(({ executorId }) => !out.has(executorId));
+    // Those known are used up, but others may have come since they were asked for.
+    if (candidates.length === 0 && !isFresh) return this.#nextPeer(level, holders, failed, true);
     const missing = level.replication - 1 - holders.length;
     const [first] = policy({ self: localId(), peers: candidates, holders, missing, random });
     return first;
