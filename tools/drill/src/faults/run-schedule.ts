@@ -20,7 +20,7 @@ import type { ServerProcess } from "./server-process.ts";
 
 const HOST = "127.0.0.1";
 /** Far beyond every time-out of a schedule: whoever has not ended by then never will. */
-const END_MS = 60_000;
+const END_MS = 180_000;
 /** Small enough that readings put requests off. */
 const MEMORY_BYTES = 1024 * 1024;
 /** Between two blocks of a slow reading. */
@@ -52,7 +52,7 @@ export async function runSchedule(schedule: Schedule, lane: Lane): Promise<Outco
   try {
     await withinTime(drill.run());
   } catch (error) {
-    drill.ledger.faults.push(`the drill itself failed: ${String(error)}`);
+    drill.ledger.faults.push(`the drill itself failed while it ${drill.step}: ${String(error)}`);
   }
   const { failures, faults, intact } = drill.ledger;
   const { refused } = drill;
@@ -62,6 +62,8 @@ export async function runSchedule(schedule: Schedule, lane: Lane): Promise<Outco
 class Drill {
   readonly ledger: BlockLedger;
   refused = 0;
+  /** What goes on, for a drill that does not end. */
+  step = "started";
   readonly #schedule: Schedule;
   readonly #lane: Lane;
   readonly #reader: NettyBlockTransferService;
@@ -85,10 +87,13 @@ class Drill {
     proxy.faults = [...faults];
     const acted = after(actAfterMs, () => this.#act());
     const given = setTimeout(() => this.#given.abort(new Error("enough")), abortAfterMs ?? END_MS);
+    this.step = "fetched";
     if (way === "blocks") await this.#fetchBlocks();
     else await this.#read();
     clearTimeout(given);
+    this.step = "waited for the server";
     await acted;
+    this.step = "closed the reader";
     await this.#end();
     this.#judge();
   }
@@ -174,6 +179,7 @@ class Drill {
   /** Whatever is said after this is said too late. */
   async #end(): Promise<void> {
     await this.#reader.close();
+    this.step = "settled";
     this.#lane.proxy.faults = [];
     this.#lane.proxy.cutAll();
     await this.ledger.settle();
@@ -196,11 +202,11 @@ function toFetch(blockId: ShuffleBlockId) {
 }
 
 /**
- * A reader of its own for each schedule. Where nothing but the time-out ends a fetch it is as short as it
- * can be; elsewhere a busy machine must not look like a dead peer.
+ * A reader of its own for each schedule. Where nothing but the time-out ends a fetch it is short, but no
+ * shorter: a busy machine must not look like a dead peer.
  */
 function newReader({ kind }: Schedule): NettyBlockTransferService {
-  const timeout = kind === "silence" || kind === "flip" ? "1s" : "30s";
+  const timeout = kind === "silence" || kind === "flip" ? "4s" : "60s";
   const conf = new TransportConf("shuffle", {
     "spark.shuffle.io.connectionTimeout": timeout,
     "spark.shuffle.io.maxRetries": String(RETRIES),
