@@ -1,6 +1,12 @@
 import { Command, InvalidArgumentError } from "commander";
 import { runDrill } from "./faults/run-drill.ts";
 import { Tally } from "./faults/tally.ts";
+import {
+  type HedgingDrillOptions,
+  medianRatio,
+  rowOf,
+  runHedgingDrill,
+} from "./hedging/run-hedging-drill.ts";
 
 interface FaultOptions {
   readonly schedules: number;
@@ -22,7 +28,27 @@ export function createCommand(): Command {
     .option("--seed <number>", "where they begin; --schedules 1 repeats one", whole, 1)
     .option("--lanes <count>", "how many at a time", positive, 6)
     .action(drillFaults);
+  program
+    .command("hedging")
+    .description("ten servers of which one becomes a hundred times slower, with hedged fetches")
+    .option("--fetches <count>", "in each half of a round", positive, 4000)
+    .option("--rounds <count>", "how often, in turns; the median counts", positive, 3)
+    .option("--pause <ms>", "between two fetches", positive, 5)
+    .action(drillHedging);
   return program;
+}
+
+async function drillHedging(options: HedgingDrillOptions): Promise<void> {
+  const rounds = await runHedgingDrill({
+    ...options,
+    onRound: (round) => console.log(rowOf(round)),
+  });
+  const ratio = medianRatio(rounds);
+  const extraShare = Math.max(...rounds.map((round) => round.extraShare));
+  console.log(
+    `median ratio ${ratio.toFixed(2)}, at most ${(100 * extraShare).toFixed(1)} % more requests`,
+  );
+  if (ratio > 2 || extraShare > 0.05) process.exitCode = 1;
 }
 
 async function drillFaults({ lanes, schedules, seed }: FaultOptions): Promise<void> {

@@ -2,7 +2,7 @@
 import type { ShuffleBlockId } from "@bm/block";
 import type { BlockFetchingListener } from "@bm/shuffle";
 import type { ManagedBuffer } from "@bm/transport";
-import { contentOf } from "./made-up-blocks.ts";
+import { contentOf } from "../server/made-up-blocks.ts";
 
 /** See the file comment. What it is given it reads and releases. */
 export class BlockLedger implements BlockFetchingListener {

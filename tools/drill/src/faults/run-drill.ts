@@ -2,11 +2,11 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ServerProcess } from "../server/server-process.ts";
 import { FaultyProxy } from "./faulty-proxy.ts";
 import { LeakCheck } from "./leak-check.ts";
 import { type Lane, type Outcome, runSchedule } from "./run-schedule.ts";
 import { scheduleOf } from "./schedule.ts";
-import { ServerProcess } from "./server-process.ts";
 
 /** How many, from where, and who is told. */
 export interface DrillOptions {

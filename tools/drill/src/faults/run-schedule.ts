@@ -11,12 +11,12 @@ import {
 } from "@bm/shuffle";
 import { nodePlatform, TransportConf } from "@bm/transport";
 import { createSeededRandom } from "@bm/transport/testing";
+import { checksumOf, MadeUpBlocks } from "../server/made-up-blocks.ts";
+import type { ServerProcess } from "../server/server-process.ts";
 import { BlockLedger } from "./block-ledger.ts";
 import { isRightCause } from "./expectation.ts";
 import type { FaultyProxy } from "./faulty-proxy.ts";
-import { checksumOf, MadeUpBlocks } from "./made-up-blocks.ts";
 import { RETRIES, type Schedule } from "./schedule.ts";
-import type { ServerProcess } from "./server-process.ts";
 
 const HOST = "127.0.0.1";
 /** Far beyond every time-out of a schedule: whoever has not ended by then never will. */

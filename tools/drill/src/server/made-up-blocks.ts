@@ -37,9 +37,14 @@ function makeRegion(): Buffer {
 /** Serves made-up blocks, and counts those that nobody has released. */
 export class MadeUpBlocks implements BlockDataManager {
   held = 0;
+  /** How many times as long as a disk it takes; 0 for no time. */
+  slowness = 0;
 
-  getLocalBlockData(blockId: BlockId): ManagedBuffer {
+  async getLocalBlockData(blockId: BlockId): Promise<ManagedBuffer> {
     if (blockId.kind !== "shuffle") throw unwanted();
+    if (this.slowness > 0) {
+      await new Promise((resolve) => setTimeout(resolve, this.slowness * diskMs()));
+    }
     this.held += 1;
     return new CountedBuffer(contentOf(blockId), () => {
       this.held -= 1;
@@ -60,6 +65,11 @@ export class MadeUpBlocks implements BlockDataManager {
   ): Promise<CorruptionCauseName> {
     return checksum === BigInt(checksumOf(blockId)) ? "CHECKSUM_VERIFY_PASS" : "NETWORK_ISSUE";
   }
+}
+
+/** What a busy disk takes: mostly about 20 ms, with a tail. */
+function diskMs(): number {
+  return 5 + 10 * Math.random() - 8 * Math.log(1 - Math.random());
 }
 
 class CountedBuffer extends BytesManagedBuffer {

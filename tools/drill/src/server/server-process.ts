@@ -35,10 +35,12 @@ export class ServerProcess {
 
   /** Blocks that the server has looked up and not released. */
   async heldBlocks(): Promise<number> {
-    if (this.#running === null) return 0;
-    const answer = nextLine(this.#running);
-    this.#running.child.stdin?.write("held\n");
-    return Number(await answer);
+    return Number(await this.#command("held"));
+  }
+
+  /** From now on a block takes so many times as long as from a disk; 0 for no time, as at the start. */
+  async slow(factor: number): Promise<void> {
+    await this.#command(`slow ${factor}`);
   }
 
   /** Resolves when it is gone. */
@@ -57,6 +59,13 @@ export class ServerProcess {
 
   resume(): void {
     this.#running?.child.kill("SIGCONT");
+  }
+
+  async #command(line: string): Promise<string> {
+    if (this.#running === null) return "0";
+    const answer = nextLine(this.#running);
+    this.#running.child.stdin?.write(`${line}\n`);
+    return answer;
   }
 }
 

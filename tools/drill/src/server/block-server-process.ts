@@ -1,7 +1,8 @@
 /**
  * Serves made-up blocks from a process of its own.
  *     node --conditions=@bm/source block-server-process.ts <port>
- * Prints its port on a line once it listens, and the number of unreleased blocks for each line it reads.
+ * Prints its port on a line once it listens, and a line for each that it reads: after `held` the number of
+ * unreleased blocks, after `slow 100` that it takes a hundred times as long as a disk does from now on.
  */
 import { createInterface } from "node:readline";
 import { NettyBlockTransferService } from "@bm/shuffle";
@@ -19,6 +20,10 @@ const service = new NettyBlockTransferService({
 await service.init(blocks);
 process.stdout.write(`${service.port}\n`);
 createInterface(process.stdin)
-  .on("line", () => process.stdout.write(`${blocks.held}\n`))
+  .on("line", (line) => {
+    const [command, value] = line.split(" ");
+    if (command === "slow") blocks.slowness = Number(value);
+    process.stdout.write(`${blocks.held}\n`);
+  })
   // Not left behind when the drill is killed.
   .on("close", () => process.exit());
