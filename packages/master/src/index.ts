@@ -32,6 +32,7 @@ export {
   type MasterJournalOptions,
 } from "./journal/master-journal.ts";
 export type { RowChange, RowStore } from "./journal/row-store.ts";
+export type { BlockTotals } from "./locations/block-totals.ts";
 export {
   MASTER_ERROR_CODES,
   MasterError,
@@ -57,6 +58,13 @@ export {
   TriggerHeapHistogram,
   TriggerThreadDump,
 } from "./protocol/slave-messages.ts";
+export type {
+  ManagerSnapshot,
+  MasterSnapshot,
+  RddSnapshot,
+  ShuffleSnapshot,
+  TrackerSnapshot,
+} from "./protocol/snapshot-messages.ts";
 export type {
   BlockStatusAt,
   BlockWithStatus,

@@ -96,6 +96,14 @@ export {
   OneForOneBlockPusher,
   type OneForOneBlockPusherOptions,
 } from "./push/one-for-one-block-pusher.ts";
+export type { PushedMapOutput } from "./push/push-requests.ts";
+export {
+  type MapOutputToPush,
+  type PushClient,
+  type PushOutcome,
+  ShuffleBlockPusher,
+  type ShuffleBlockPusherOptions,
+} from "./push/shuffle-block-pusher.ts";
 export type { BlockDataManager } from "./server/block-data-manager.ts";
 export {
   NettyBlockRpcServer,

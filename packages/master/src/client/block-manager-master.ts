@@ -52,6 +52,7 @@ import {
   RemoveShuffle,
 } from "../protocol/removal-messages.ts";
 import type { ReplicationOrder } from "../protocol/replicate-block.ts";
+import { GetSnapshot, type MasterSnapshot } from "../protocol/snapshot-messages.ts";
 import {
   type BlockStatusAt,
   GetBlockStatus,
@@ -187,6 +188,11 @@ export class BlockManagerMaster {
   /** Every block manager with its blocks. */
   getStorageStatus(): Promise<readonly StorageStatus[]> {
     return this.#ask(GetStorageStatus, undefined);
+  }
+
+  /** What the driver knows at one moment, in totals: cheap however many blocks there are. */
+  getSnapshot(): Promise<MasterSnapshot> {
+    return this.#ask(GetSnapshot, undefined);
   }
 
   /** What those have of a block that have it: asked now, or else as they reported last. */

@@ -1,11 +1,14 @@
 import type { BlockId, BlockManagerId, BlockStatus, StorageLevel } from "@bm/block";
 import type { RpcEndpointRef } from "@bm/rpc";
+import type { BlockLocations } from "../locations/block-locations.ts";
 import type { BlockWithStatus } from "../protocol/status-messages.ts";
 
 /** What {@link BlockManagerInfo} starts with. */
 export interface BlockManagerInfoOptions {
   readonly id: BlockManagerId;
   readonly nowMs: number;
+  /** Where its blocks are kept; it becomes a block manager there. */
+  readonly locations: BlockLocations;
   /** It was known to the driver before this one and has not been heard of since. Default: false. */
   readonly isRestored?: boolean | undefined;
 }
@@ -37,16 +40,18 @@ export class BlockManagerInfo {
   readonly id: BlockManagerId;
   /** When it was heard of last, on the monotonic clock. */
   lastSeenMs: number;
-  readonly #blocks = new Map<string, BlockWithStatus>();
+  readonly #locations: BlockLocations;
+  readonly #number: number;
   #terms: BlockManagerTerms;
-  #usedMem = 0;
   #isRestored: boolean;
-  /** Names of blocks that it has not reported since it registered again. */
-  #unconfirmed: Set<string> | null = null;
+  /** Rows of blocks that it has not reported since it registered again. */
+  #unconfirmed: Set<number> | null = null;
 
   constructor(options: BlockManagerInfoOptions, terms: BlockManagerTerms) {
     this.id = options.id;
     this.lastSeenMs = options.nowMs;
+    this.#locations = options.locations;
+    this.#number = options.locations.addManager(options.id);
     this.#isRestored = options.isRestored ?? false;
     this.#terms = terms;
   }
@@ -69,20 +74,6 @@ export class BlockManagerInfo {
     return this.#isRestored;
   }
 
-  /** It has registered again. What it had counts until {@link endReport}. */
-  reattach(terms: BlockManagerTerms): void {
-    this.#terms = terms;
-    this.#isRestored = false;
-    this.#unconfirmed = new Set(this.#blocks.keys());
-  }
-
-  /** Every block was reported. Gives those that were not, and so are gone. */
-  endReport(): BlockId[] {
-    const names = this.#unconfirmed ?? [];
-    this.#unconfirmed = null;
-    return [...names].flatMap((name) => this.#blocks.get(name)?.blockId ?? []);
-  }
-
   /** Bytes it can store on heap and off heap together. */
   get maxMem(): number {
     return this.maxOnHeapMem + this.maxOffHeapMem;
@@ -90,36 +81,69 @@ export class BlockManagerInfo {
 
   /** What its blocks leave of that; negative when it reports more than it has. */
   get remainingMem(): number {
-    return this.maxMem - this.#usedMem;
+    return this.maxMem - this.#locations.usedMem(this.#number);
+  }
+
+  /** Bytes that its blocks take on disk. */
+  get usedDisk(): number {
+    return this.#locations.usedDisk(this.#number);
+  }
+
+  /** Number of its blocks. */
+  get blockCount(): number {
+    return this.#locations.blocksAt(this.#number);
+  }
+
+  /** It has registered again. What it had counts until {@link endReport}. */
+  reattach(terms: BlockManagerTerms): void {
+    this.#terms = terms;
+    this.#isRestored = false;
+    this.#unconfirmed = new Set(this.#locations.rowsOf(this.#number));
+  }
+
+  /** Every block was reported. Gives those that were not, and so are gone. */
+  endReport(): BlockId[] {
+    const rows = this.#unconfirmed ?? [];
+    this.#unconfirmed = null;
+    return [...rows].map((row) => this.#locations.blockAt(row));
   }
 
   /** Its blocks, in the order of their first report. */
   blocks(): BlockWithStatus[] {
-    return [...this.#blocks.values()];
+    return this.#locations.blocksOf(this.#number);
   }
 
   /** What it has of a block; null when nothing. */
   statusOf(id: BlockId): BlockStatus | null {
-    return this.#blocks.get(id.name)?.status ?? null;
+    return this.#locations.statusOf(this.#number, id);
   }
 
   /** Takes note of a report. An invalid level means that the block is gone. */
-  update(report: ReportedBlock): void {
-    const { blockId, storageLevel } = report;
-    this.#unconfirmed?.delete(blockId.name);
+  update({ blockId, storageLevel, ...sizes }: ReportedBlock): void {
     if (!storageLevel.isValid) {
       this.remove(blockId);
       return;
     }
-    const memSize = storageLevel.useMemory ? report.memSize : 0;
-    const diskSize = storageLevel.useDisk ? report.diskSize : 0;
-    this.#usedMem += memSize - (this.statusOf(blockId)?.memSize ?? 0);
-    this.#blocks.set(blockId.name, { blockId, status: { storageLevel, memSize, diskSize } });
+    const memSize = storageLevel.useMemory ? sizes.memSize : 0;
+    const diskSize = storageLevel.useDisk ? sizes.diskSize : 0;
+    this.#locations.set(this.#number, blockId, { storageLevel, memSize, diskSize });
+    this.#confirm(blockId);
   }
 
   /** Forgets a block, which may be unknown. */
   remove(id: BlockId): void {
-    this.#usedMem -= this.statusOf(id)?.memSize ?? 0;
-    this.#blocks.delete(id.name);
+    this.#confirm(id);
+    this.#locations.delete(this.#number, id);
+  }
+
+  /** Ends it, when its blocks were removed. */
+  forget(): void {
+    this.#locations.removeManager(this.#number);
+  }
+
+  #confirm(id: BlockId): void {
+    if (this.#unconfirmed !== null) {
+      this.#unconfirmed.delete(this.#locations.rowOf(this.#number, id));
+    }
   }
 }

@@ -18,6 +18,7 @@ import * as locations from "../protocol/location-messages.ts";
 import * as mergers from "../protocol/merger-messages.ts";
 import * as registration from "../protocol/registration-messages.ts";
 import * as removals from "../protocol/removal-messages.ts";
+import * as snapshots from "../protocol/snapshot-messages.ts";
 import type { BlockWithStatus } from "../protocol/status-messages.ts";
 import * as statuses from "../protocol/status-messages.ts";
 import * as visibility from "../protocol/visibility-messages.ts";
@@ -30,6 +31,7 @@ import {
   MASTER_HEARTBEAT_ENDPOINT_NAME,
 } from "./endpoint-names.ts";
 import { locationsAndStatus } from "./locations-and-status.ts";
+import { masterSnapshot } from "./master-snapshot.ts";
 import { MasterState, type MovedOutputs } from "./master-state.ts";
 import { type PushMergerOptions, PushMergers } from "./push-mergers.ts";
 import { ordersBeforeDeparture } from "./replication-orders.ts";
@@ -88,6 +90,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
   readonly #mergers: PushMergers | null;
   readonly #rows: ManagerRows | null;
   #stop: () => void = () => {};
+  #heartbeatsStopped = false;
 
   private constructor(env: RpcEnv, options: BlockManagerMasterEndpointOptions) {
     super();
@@ -128,6 +131,17 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
             clock,
             logger,
           });
+    const tracker = options.mapOutputTracker ?? null;
+    this.receiveAndReply(snapshots.GetSnapshot, () =>
+      masterSnapshot({
+        state: this.#state,
+        visibility: this.#visibility,
+        tracker,
+        journal: journal ?? null,
+        nowMs: clock.nowMs(),
+        wallTimeMs: clock.wallTimeMs(),
+      }),
+    );
     this.#receiveBlockManagers();
     this.#receiveQueries();
     this.#receiveOrders();
@@ -143,7 +157,10 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
   static setup(env: RpcEnv, options: BlockManagerMasterEndpointOptions = {}): RpcEndpointRef {
     const endpoint = new BlockManagerMasterEndpoint(env, options);
     const self = env.setupEndpoint(MASTER_ENDPOINT_NAME, endpoint);
-    endpoint.#stop = () => void env.stop(self);
+    endpoint.#stop = () => {
+      endpoint.#stopHeartbeats();
+      void env.stop(self);
+    };
     endpoint.#setupHeartbeats();
     return self;
   }
@@ -176,7 +193,10 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     this.#env.setupEndpoint(HEARTBEAT_RECEIVER_ENDPOINT_NAME, new HeartbeatReceiver(state));
   }
 
+  /** At most once: the names may be those of another master by then. */
   #stopHeartbeats(): void {
+    if (this.#heartbeatsStopped) return;
+    this.#heartbeatsStopped = true;
     for (const name of [MASTER_HEARTBEAT_ENDPOINT_NAME, HEARTBEAT_RECEIVER_ENDPOINT_NAME]) {
       void this.#env.stop({ address: null, name });
     }

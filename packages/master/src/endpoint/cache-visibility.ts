@@ -22,6 +22,11 @@ export class CacheVisibility {
     this.#rows = rows;
   }
 
+  /** Number of blocks that may not be read yet. */
+  get hiddenCount(): number {
+    return this.#hidden.size;
+  }
+
   /** Whether a block that somebody has may be read. */
   isVisible(id: BlockId): boolean {
     return !this.#hidden.has(id.name);

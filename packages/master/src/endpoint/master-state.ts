@@ -15,18 +15,22 @@ import type { RpcEndpointRef } from "@bm/rpc";
 import type { Clock, Logger } from "@bm/transport";
 import type { MasterEvent, MasterListener } from "../events/master-event.ts";
 import type { ManagerRow, ManagerRows, ManagerRowsVisitor } from "../journal/manager-rows.ts";
+import { BlockLocations } from "../locations/block-locations.ts";
 import { MasterError } from "../master-error.ts";
 import type { BlockManagerRegistration, BlockUpdate } from "../protocol/registration-messages.ts";
+import type { TrackerSnapshot } from "../protocol/snapshot-messages.ts";
 import type { TopologyMapper } from "../topology/topology-mapper.ts";
-import { BlockLocations } from "./block-locations.ts";
 import { BlockManagerInfo, type BlockManagerTerms } from "./block-manager-info.ts";
 import type { CacheVisibility } from "./cache-visibility.ts";
 import { LocalDirsCache } from "./local-dirs-cache.ts";
 import type { PushMergers } from "./push-mergers.ts";
 
-/** Follows shuffle files that an executor on its way out has moved. */
+/** The part of the driver's map output tracker that the master works with. */
 export interface MovedOutputs {
+  /** Follows shuffle files that an executor on its way out has moved. */
   updateMapOutput(shuffleId: number, mapId: bigint, location: BlockManagerId): void;
+  /** What it knows, for snapshots of the master. */
+  snapshot?(): TrackerSnapshot;
 }
 
 /** What {@link MasterState} works with. */
@@ -157,7 +161,6 @@ export class MasterState {
           return;
         }
         info.update({ blockId, ...status });
-        this.locations.add(blockId, info.id);
       },
       hidden: (blockId) => {
         if (this.locations.has(blockId)) visibility?.hide(blockId);
@@ -202,6 +205,11 @@ export class MasterState {
     }
   }
 
+  /** Whether a block manager is about to go. */
+  isDecommissioning(id: BlockManagerId): boolean {
+    return this.#decommissioning.has(id.key);
+  }
+
   /** Whether an executor holds any block that is not part of a broadcast. */
   hasCachedBlocks(executorId: string): boolean {
     const blocks = this.infoOfExecutor(executorId)?.blocks() ?? [];
@@ -210,13 +218,12 @@ export class MasterState {
 
   /** Forgets the blocks of an RDD. */
   removeRdd(rddId: number): void {
-    for (const id of this.locations.blocksWhere((block) => isRdd(block) && block.rddId === rddId)) {
+    for (const id of this.locations.blocksOfRdd(rddId)) {
       for (const holder of this.locations.of(id)) {
         this.infoOf(holder)?.remove(id);
         this.#options.rows?.deleteBlock(holder.executorId, id);
       }
       this.#options.visibility?.forget(id);
-      this.locations.removeAll(id);
     }
   }
 
@@ -232,7 +239,8 @@ export class MasterState {
     this.#decommissioning.delete(id.key);
     this.#infos.delete(id.key);
     this.#options.rows?.deleteManager(executorId);
-    const reduced = info.blocks().flatMap(({ blockId }) => this.#loseHolder(blockId, id));
+    const reduced = info.blocks().flatMap(({ blockId }) => this.#loseHolder(blockId, info));
+    info.forget();
     const timeMs = this.#options.clock.wallTimeMs();
     this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId: id });
     return reduced;
@@ -269,7 +277,8 @@ export class MasterState {
 
   #put(id: BlockManagerId, terms: BlockManagerTerms, isRestored: boolean): BlockManagerInfo {
     const { clock, mergers } = this.#options;
-    const info = new BlockManagerInfo({ id, nowMs: clock.nowMs(), isRestored }, terms);
+    const { locations } = this;
+    const info = new BlockManagerInfo({ id, nowMs: clock.nowMs(), locations, isRestored }, terms);
     this.#idByExecutor.set(id.executorId, id);
     this.#infos.set(id.key, info);
     mergers?.add(id);
@@ -310,29 +319,30 @@ export class MasterState {
     if (info === null) return this.#isDriverOutside(id);
     info.lastSeenMs = this.#options.clock.nowMs();
     if (info.isRestored) return false;
-    info.update(update);
-    if (storageLevel.isValid) this.#addHolder(blockId, id);
-    else this.#removeHolder(blockId, id);
-    const status = info.statusOf(blockId);
-    if (status !== null) this.#options.rows?.putBlock(id.executorId, blockId, status);
+    if (storageLevel.isValid) this.#setHolder(info, update);
+    else this.#removeHolder(blockId, info);
     return true;
   }
 
-  #addHolder(blockId: BlockId, id: BlockManagerId): void {
-    if (isRdd(blockId) && !this.locations.has(blockId)) this.#options.visibility?.hide(blockId);
-    this.locations.add(blockId, id);
+  #setHolder(info: BlockManagerInfo, update: BlockUpdate): void {
+    const { blockId } = update;
+    const { rows, visibility } = this.#options;
+    if (visibility && isRdd(blockId) && !this.locations.has(blockId)) visibility.hide(blockId);
+    info.update(update);
+    const status = rows && info.statusOf(blockId);
+    if (rows && status) rows.putBlock(info.id.executorId, blockId, status);
   }
 
-  /** Gives how many are left. */
-  #removeHolder(blockId: BlockId, id: BlockManagerId): number {
-    this.#options.rows?.deleteBlock(id.executorId, blockId);
-    const left = this.locations.remove(blockId, id);
-    if (left === 0) this.#options.visibility?.forget(blockId);
-    return left;
+  #removeHolder(blockId: BlockId, info: BlockManagerInfo): void {
+    const { rows, visibility } = this.#options;
+    rows?.deleteBlock(info.id.executorId, blockId);
+    info.remove(blockId);
+    if (!this.locations.has(blockId)) visibility?.forget(blockId);
   }
 
-  #loseHolder(blockId: BlockId, id: BlockManagerId): ReducedBlock[] {
-    if (this.#removeHolder(blockId, id) > 0) {
+  #loseHolder(blockId: BlockId, info: BlockManagerInfo): ReducedBlock[] {
+    this.#removeHolder(blockId, info);
+    if (this.locations.has(blockId)) {
       return [{ blockId, survivors: this.locations.of(blockId) }];
     }
     this.#options.logger.warn(`no more replicas of ${blockId.name}`);

@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from "@bm/transport";
 import type { MasterJournal } from "../journal/master-journal.ts";
 import { ShuffleRows } from "../journal/shuffle-rows.ts";
 import { MasterError } from "../master-error.ts";
+import type { TrackerSnapshot } from "../protocol/snapshot-messages.ts";
 import type { MapOutputRegistry, MapSizesOptions } from "./map-output-registry.ts";
 import type { MapStatus } from "./map-status.ts";
 import type { MergeStatus } from "./merge-status.ts";
@@ -56,6 +57,17 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
   outputLocations(shuffleId: number): ReadonlyMap<number, BlockManagerId> {
     const { byMapIndex } = this.#shuffle(shuffleId);
     return new Map([...byMapIndex].map(([mapIndex, { location }]) => [mapIndex, location]));
+  }
+
+  /** How much is known of every shuffle. */
+  snapshot(): TrackerSnapshot {
+    const shuffles = [...this.#shuffles.values()].map((shuffle) => ({
+      shuffleId: shuffle.shuffleId,
+      numMaps: shuffle.numMaps,
+      availableMaps: shuffle.byMapIndex.size,
+      mergedPartitions: shuffle.merges.byPartition.size,
+    }));
+    return { epoch: this.#epoch, shuffles };
   }
 
   /** Whether the shuffle is registered. */

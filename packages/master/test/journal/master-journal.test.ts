@@ -1,11 +1,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MasterJournal, type RowChange, type RowStore } from "@bm/master";
+import { MasterJournal } from "@bm/master";
 import { type Logger, nodePlatform, silentLogger } from "@bm/transport";
 import { ManualClock } from "@bm/transport/testing";
 import { ClassicLevel } from "classic-level";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { MemoryRows } from "./memory-rows.ts";
 
 let root: string;
 let masterStateDir: string;
@@ -19,34 +20,6 @@ beforeEach(async () => {
   logger = { ...silentLogger, error: (text) => void errors.push(text) };
 });
 afterEach(() => rm(root, { recursive: true }));
-
-/** Keeps rows in memory, one write after the other; fails while `isFull`. */
-class MemoryRows implements RowStore {
-  readonly description = "memory";
-  readonly rows = new Map<string, string>();
-  readonly writes: number[] = [];
-  isFull = false;
-
-  read(prefix: string, visit: (key: string, value: Uint8Array) => void): Promise<void> {
-    for (const [key, value] of this.rows)
-      if (key.startsWith(prefix)) visit(key, Buffer.from(value));
-    return Promise.resolve();
-  }
-
-  write(changes: readonly RowChange[]): Promise<void> {
-    if (this.isFull) return Promise.reject(new Error("no space left"));
-    this.writes.push(changes.length);
-    for (const { key, value } of changes) {
-      if (value === null) this.rows.delete(key);
-      else this.rows.set(key, Buffer.from(value).toString());
-    }
-    return Promise.resolve();
-  }
-
-  close(): Promise<void> {
-    return Promise.resolve();
-  }
-}
 
 async function overMemory(
   options: { waitingRowsMax?: number } = {},
@@ -90,7 +63,7 @@ describe("the journal of the master", () => {
     clock.advance(20);
     await settled();
     expect(rows.writes).toEqual([10]);
-    expect(rows.rows.get("m/3")).toBe("93");
+    expect(rows.textOf("m/3")).toBe("93");
     expect(journal.state).toMatchObject({ waitingRows: 0, writtenRows: 10 });
   });
 
@@ -109,7 +82,7 @@ describe("the journal of the master", () => {
     clock.advance(1000);
     await settled();
     expect([...rows.rows.keys()].toSorted()).toEqual(["generation", "m/1", "m/2"]);
-    expect(rows.rows.get("m/1")).toBe("new");
+    expect(rows.textOf("m/1")).toBe("new");
   });
 
   it("gives up when more waits than may, and leaves on disk what was there", async () => {
@@ -122,7 +95,7 @@ describe("the journal of the master", () => {
     put(journal, "m/9");
     clock.advance(1000);
     await settled();
-    expect(rows.rows.get("m/0")).toBe("kept");
+    expect(rows.textOf("m/0")).toBe("kept");
     expect(rows.rows.has("m/9")).toBe(false);
   });
 

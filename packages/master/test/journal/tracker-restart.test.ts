@@ -31,6 +31,13 @@ describe("the map output tracker of a driver that was killed", () => {
     await driver.restart();
     expect([await blocksOf(driver, 1, 3), await blocksOf(driver, 2, 3000)]).toEqual(before);
     expect(driver.errors).toEqual([]);
+    const { epoch, shuffles, journal } = await driver.cluster.master.getSnapshot();
+    expect(epoch).toBe(driver.tracker.epoch);
+    expect(shuffles).toEqual([
+      { shuffleId: 1, numMaps: 2, availableMaps: 2, mergedPartitions: 0 },
+      { shuffleId: 2, numMaps: 1, availableMaps: 1, mergedPartitions: 0 },
+    ]);
+    expect(journal).toMatchObject({ failedWrites: 0, isGivenUp: false });
     // A repeated map that made something else is noticed.
     expect(driver.tracker.registerMapOutput(1, 0, MapStatus.ofSizes(HERE, 10n, SIZES, 1n))).toBe(
       true,

@@ -167,6 +167,47 @@ describe("the driver's message", () => {
     expect(second).toMatchObject({ maxOnHeapMem: 1000, maxOffHeapMem: 0, blocks: [] });
   });
 
+  it("GetSnapshot", async () => {
+    await report(one.id, block, StorageLevel.MEMORY_AND_DISK);
+    await report(two.id, block, MEMORY);
+    await report(two.id, broadcastBlockId(1n), StorageLevel.DISK_ONLY);
+    await report(two.id, testBlockId("huge"), MEMORY);
+    await cluster.master.decommissionBlockManagers(["2"]);
+    const snapshot = await cluster.master.getSnapshot();
+    expect(snapshot.managers).toEqual([
+      {
+        id: expect.objectContaining({ executorId: "1", topologyInfo: "/r1" }),
+        maxOnHeapMem: 1000,
+        maxOffHeapMem: 0,
+        remainingMem: 970,
+        diskSize: 7,
+        blocks: 1,
+        silentMs: expect.any(Number),
+        isDecommissioning: false,
+        isRestored: false,
+      },
+      expect.objectContaining({
+        remainingMem: 940,
+        diskSize: 7,
+        blocks: 3,
+        isDecommissioning: true,
+      }),
+    ]);
+    expect(snapshot).toMatchObject({
+      rdds: [{ rddId: 3, totals: { blocks: 1, locations: 2, memSize: 60, diskSize: 7 } }],
+      otherBlocks: { blocks: 2, locations: 2, memSize: 30, diskSize: 7 },
+      hiddenPartitions: 1,
+      epoch: 0,
+      shuffles: [],
+      journal: null,
+    });
+    await cluster.master.removeExecutor("1");
+    await cluster.master.removeExecutor("2");
+    const empty = await cluster.master.getSnapshot();
+    const nothing = { blocks: 0, locations: 0, memSize: 0, diskSize: 0 };
+    expect(empty).toMatchObject({ managers: [], rdds: [], otherBlocks: nothing });
+  });
+
   it("GetBlockStatus", async () => {
     await report(two.id, block, MEMORY);
     const reported = await cluster.master.getBlockStatus(block, false);

@@ -3,23 +3,42 @@
  * know the same. `BM_MODEL_STEPS=1000000` runs as many; `BM_MODEL_SEED` starts at another seed.
  */
 import process from "node:process";
+import type { BlockManagerId } from "@bm/block";
 import {
   BlockManagerMaster,
   BlockManagerMasterEndpoint,
   BlockManagerSlaveEndpoint,
+  type BlockTotals,
+  HEARTBEAT_RECEIVER_ENDPOINT_NAME,
+  MASTER_ENDPOINT_NAME,
+  MASTER_HEARTBEAT_ENDPOINT_NAME,
+  type ManagerSnapshot,
   type MasterEvent,
+  MasterJournal,
+  type MasterSnapshot,
   type ReplicationOrder,
+  type StorageStatus,
 } from "@bm/master";
 import { RpcEnv } from "@bm/rpc";
 import { nodePlatform, type Timer } from "@bm/transport";
 import { ManualClock } from "@bm/transport/testing";
 import { describe, expect, it } from "vitest";
+import { MemoryRows } from "../journal/memory-rows.ts";
 import { RecordingOwner } from "../recording-owner.ts";
-import { BLOCKS, EXECUTOR_IDS, HOSTS, nextStep, type Step, seeded } from "./random-steps.ts";
+import {
+  BLOCKS,
+  EXECUTOR_IDS,
+  HOSTS,
+  nextStep,
+  STEP_TYPES,
+  type Step,
+  seeded,
+} from "./random-steps.ts";
 import {
   eventText,
   managerLine,
   modelSummary,
+  RETAINED_MERGERS,
   ReferenceModel,
   TIMEOUT_MS,
   textOf,
@@ -30,6 +49,11 @@ const STEPS = Number(process.env["BM_MODEL_STEPS"] ?? 30_000);
 const SEED = Number(process.env["BM_MODEL_SEED"] ?? 1);
 const STEPS_PER_RUN = 1000;
 const TICK_MS = 100;
+const MASTER_ENDPOINTS = new Set([
+  MASTER_ENDPOINT_NAME,
+  MASTER_HEARTBEAT_ENDPOINT_NAME,
+  HEARTBEAT_RECEIVER_ENDPOINT_NAME,
+]);
 /** The answers of a step that has none. */
 const BOTH_SILENT = [null, null] as const;
 /** Ten times as long as a slow machine takes for a step. */
@@ -50,23 +74,24 @@ class Owner extends RecordingOwner {
   }
 }
 
+type OtherStep = Extract<
+  Step,
+  { type: "task" | "task ends" | "visible" | "mergers" | "remove merger" | "alive" | "restart" }
+>;
+
 class Run {
   readonly model = new ReferenceModel();
   readonly #env: RpcEnv;
   readonly #clock: SteppedClock;
   readonly #master: BlockManagerMaster;
+  readonly #rows = new MemoryRows();
   readonly #events: MasterEvent[] = [];
   readonly #owners = new Map(EXECUTOR_IDS.map((executorId) => [executorId, new Owner()]));
+  #journal: MasterJournal | null = null;
 
   private constructor(env: RpcEnv, clock: SteppedClock) {
     this.#env = env;
     this.#clock = clock;
-    BlockManagerMasterEndpoint.setup(env, {
-      listener: (event) => void this.#events.push(event),
-      topologyMapper: { topologyOf: (host) => HOSTS[host] ?? null },
-      isExecutorAlive: (executorId) => this.model.alive.has(executorId),
-      heartbeat: { timeoutMs: TIMEOUT_MS, checkIntervalMs: TICK_MS },
-    });
     for (const [executorId, owner] of this.#owners) {
       env.setupEndpoint(`slave-${executorId}`, new BlockManagerSlaveEndpoint({ owner }));
     }
@@ -76,7 +101,37 @@ class Run {
   static async start(): Promise<Run> {
     const clock = new SteppedClock();
     const platform = { ...nodePlatform(), clock };
-    return new Run(await RpcEnv.create({ name: "driver", isClientOnly: true, platform }), clock);
+    const env = await RpcEnv.create({ name: "driver", isClientOnly: true, platform });
+    const run = new Run(env, clock);
+    await run.#startMaster();
+    return run;
+  }
+
+  async #startMaster(): Promise<void> {
+    const { platform } = this.#env;
+    const journal = await MasterJournal.over(this.#rows, { platform });
+    this.#journal = journal;
+    BlockManagerMasterEndpoint.setup(this.#env, {
+      listener: (event) => void this.#events.push(event),
+      topologyMapper: { topologyOf: (host) => HOSTS[host] ?? null },
+      isExecutorAlive: (executorId) => this.model.alive.has(executorId),
+      heartbeat: { timeoutMs: TIMEOUT_MS, checkIntervalMs: TICK_MS },
+      tracksVisibility: true,
+      pushMergers: { servicePort: 7337, retainedMax: RETAINED_MERGERS },
+      journal,
+    });
+    // The answer comes when what was written has been read.
+    await this.#master.getSnapshot();
+  }
+
+  async #restart(): Promise<void> {
+    await this.#master.stop();
+    await this.#journal?.close();
+    const isThere = (): boolean => {
+      return this.#env.endpointStates().some(({ name }) => MASTER_ENDPOINTS.has(name));
+    };
+    while (isThere()) await new Promise((resolve) => setImmediate(resolve));
+    await this.#startMaster();
   }
 
   /** Does a step on both sides; gives both answers. */
@@ -126,67 +181,95 @@ class Run {
         });
         return [lines.join("; "), model.replicateInfo(step.id)];
       }
+      case "report": {
+        const { id: blockManagerId, updates, isLastOfAll } = step.report;
+        const blocks = updates.map(({ blockId, level, memSize, diskSize }) => {
+          return { blockId, status: { storageLevel: level, memSize, diskSize } };
+        });
+        const answer = await master.reportBlocks({ blockManagerId, blocks, isLastOfAll });
+        return [answer, model.report(step.report)];
+      }
       case "tick":
         this.#clock.advance(TICK_MS);
         model.tick(TICK_MS);
         return BOTH_SILENT;
+      case "task":
+      case "task ends":
+      case "visible":
+      case "mergers":
+      case "remove merger":
+      case "alive":
+      case "restart":
+        return this.#doMore(step);
     }
   }
 
-  /** What the master knows, is told and told others, in words; the same of the model. */
-  async look(): Promise<readonly [master: string, model: string]> {
-    const model = this.model;
+  async #doMore(step: OtherStep): Promise<readonly [master: unknown, model: unknown]> {
+    const [master, model] = [this.#master, this.model];
+    switch (step.type) {
+      case "task":
+        await master.updateRddBlockTaskInfo(step.blockId, step.taskId);
+        model.task(step.blockId, step.taskId);
+        return BOTH_SILENT;
+      case "task ends":
+        await master.updateRddBlockVisibility(step.taskId, step.succeeded);
+        model.taskEnds(step.taskId, step.succeeded);
+        return BOTH_SILENT;
+      case "visible": {
+        const { blockId } = step;
+        return [await master.isRddBlockVisible(blockId), model.isVisible(blockId.name)];
+      }
+      case "mergers": {
+        const { count, refused } = step;
+        const mergers = await master.getShufflePushMergerLocations(count, refused);
+        const hosts = mergers.map(({ host }) => host);
+        return [model.fitsMergers(hosts, count, refused), true];
+      }
+      case "remove merger":
+        await master.removeShufflePushMergerLocation(step.host);
+        model.mergerHosts = model.mergerHosts.filter((host) => host !== step.host);
+        return BOTH_SILENT;
+      case "restart":
+        await this.#restart();
+        model.restart();
+        return BOTH_SILENT;
+      case "alive": {
+        const isRegistered = model.ofExecutor(step.executorId) !== undefined;
+        const endpoint = await master.getExecutorEndpoint(step.executorId);
+        const isAlive = await master.isExecutorAlive(step.executorId);
+        return [isAlive && endpoint !== null, isRegistered];
+      }
+    }
+  }
+
+  /** What the master knows, is told and told others; the same of the model; and what cannot be. */
+  async look(): Promise<{ master: string; model: string; found: string[] }> {
+    const { model } = this;
     const orders = await this.#takeOrders();
-    const locations = await this.#master.getLocationsMultipleBlockIds(BLOCKS);
-    const alive = await Promise.all(EXECUTOR_IDS.map((id) => this.#master.isExecutorAlive(id)));
-    return [
-      [
-        await this.#summary(),
-        locations.map(texts).join("\n"),
-        alive.join(),
-        this.#events.splice(0).map(eventText).join("\n"),
-        orders.toSorted().join("\n"),
-      ].join("\n--\n"),
-      [
-        modelSummary(model),
-        BLOCKS.map(({ name }) => texts(model.holdersOf(name))).join("\n"),
-        EXECUTOR_IDS.map((id) => model.ofExecutor(id) !== undefined).join(),
-        model.events.splice(0).join("\n"),
-        model.orders.splice(0).toSorted().join("\n"),
-      ].join("\n--\n"),
-    ];
-  }
-
-  /** What has to hold whatever the model says; texts of what does not. */
-  async violations(): Promise<string[]> {
+    const snapshot = await this.#master.getSnapshot();
     const statuses = await this.#master.getStorageStatus();
-    const memory = await this.#master.getMemoryStatus();
     const locations = await this.#master.getLocationsMultipleBlockIds(BLOCKS);
-    const registered = new Set(statuses.map(({ blockManagerId }) => textOf(blockManagerId)));
-    const executors = new Set(statuses.map(({ blockManagerId }) => blockManagerId.executorId));
-    const found: string[] = [];
-    if (executors.size !== statuses.length) found.push("two managers of one executor");
-    for (const [index, holders] of locations.entries()) {
-      const name = BLOCKS[index]?.name ?? "";
-      for (const holder of holders) {
-        if (!registered.has(textOf(holder)))
-          found.push(`${name} at ${textOf(holder)}, who is gone`);
-      }
-    }
-    for (const [
-      index,
-      { blocks, blockManagerId, maxOnHeapMem, maxOffHeapMem },
-    ] of statuses.entries()) {
-      const used = blocks.reduce((sum, { status }) => sum + status.memSize, 0);
-      if (memory[index]?.remainingMem !== maxOnHeapMem + maxOffHeapMem - used) {
-        found.push(`memory of ${textOf(blockManagerId)} does not add up`);
-      }
-    }
-    return found;
+    const master = [
+      statuses.map((status, index) => statusLine(status, snapshot.managers[index])).join("\n"),
+      locations.map(texts).join("\n"),
+      snapshot.hiddenPartitions,
+      this.#events.splice(0).map(eventText).join("\n"),
+      orders.toSorted().join("\n"),
+    ];
+    const expected = [
+      modelSummary(model),
+      BLOCKS.map(({ name }) => texts(model.holdersOf(name))).join("\n"),
+      model.hidden.size,
+      model.events.splice(0).join("\n"),
+      model.orders.splice(0).toSorted().join("\n"),
+    ];
+    const found = violations(snapshot, statuses, locations);
+    return { master: master.join("\n--\n"), model: expected.join("\n--\n"), found };
   }
 
-  close(): Promise<void> {
-    return this.#env.close();
+  async close(): Promise<void> {
+    await this.#journal?.close();
+    await this.#env.close();
   }
 
   async #register({ id, maxMem, isReRegister }: Step & { type: "register" }): Promise<string> {
@@ -205,20 +288,6 @@ class Run {
     }
   }
 
-  async #summary(): Promise<string> {
-    const memory = await this.#master.getMemoryStatus();
-    const statuses = await this.#master.getStorageStatus();
-    return statuses
-      .map(({ blockManagerId, blocks }, index) => {
-        const { maxMem = 0, remainingMem = 0 } = memory[index] ?? {};
-        const held = blocks.map(({ blockId, status: { storageLevel, memSize, diskSize } }) => {
-          return { blockId, level: storageLevel, memSize, diskSize };
-        });
-        return managerLine(blockManagerId, maxMem, remainingMem, held);
-      })
-      .join("\n");
-  }
-
   /** An answer of every endpoint comes behind the orders that were given in passing. */
   async #takeOrders(): Promise<string[]> {
     if (this.model.orders.length > 0) await this.#master.getMatchingBlockIds({});
@@ -228,6 +297,64 @@ class Run {
       }),
     );
   }
+}
+
+function statusLine(status: StorageStatus, manager: ManagerSnapshot | undefined): string {
+  const { blockManagerId, maxOnHeapMem, maxOffHeapMem } = status;
+  const held = status.blocks.map(({ blockId, status: { storageLevel, memSize, diskSize } }) => {
+    return { blockId, level: storageLevel, memSize, diskSize };
+  });
+  const marks = [manager?.isDecommissioning ?? false, manager?.isRestored ?? false] as const;
+  const remaining = manager?.remainingMem ?? 0;
+  return managerLine(blockManagerId, maxOnHeapMem + maxOffHeapMem, remaining, held, marks);
+}
+
+/** What has to hold whatever the model says; texts of what does not. */
+function violations(
+  snapshot: MasterSnapshot,
+  statuses: readonly StorageStatus[],
+  locations: readonly (readonly BlockManagerId[])[],
+): string[] {
+  const found: string[] = [];
+  const has = new Set<string>();
+  const sums = { mem: 0, disk: 0, locations: 0 };
+  for (const [index, { blockManagerId: id, blocks, ...limits }] of statuses.entries()) {
+    const manager = snapshot.managers[index];
+    const mem = blocks.reduce((sum, { status }) => sum + status.memSize, 0);
+    const disk = blocks.reduce((sum, { status }) => sum + status.diskSize, 0);
+    if (manager === undefined || !manager.id.equals(id)) found.push(`${textOf(id)} out of place`);
+    if (manager?.remainingMem !== limits.maxOnHeapMem + limits.maxOffHeapMem - mem) {
+      found.push(`memory of ${textOf(id)} does not add up`);
+    }
+    if (manager?.diskSize !== disk || manager.blocks !== blocks.length) {
+      found.push(`blocks of ${textOf(id)} do not add up`);
+    }
+    for (const { blockId } of blocks) has.add(`${blockId.name} at ${textOf(id)}`);
+    sums.mem += mem;
+    sums.disk += disk;
+    sums.locations += blocks.length;
+  }
+  // Every location is that of a registered manager which has the block, and the other way round.
+  const located = locations.flatMap((holders, index) => {
+    return holders.map((holder) => `${BLOCKS[index]?.name} at ${textOf(holder)}`);
+  });
+  if (new Set(located).size !== located.length) found.push("a location stands there twice");
+  for (const place of located) if (!has.delete(place)) found.push(`${place}, who has it not`);
+  for (const place of has) found.push(`${place} is not among the locations`);
+
+  const executors = new Set(snapshot.managers.map(({ id }) => id.executorId));
+  if (executors.size !== statuses.length) found.push("two managers of one executor");
+  const totals = [snapshot.otherBlocks, ...snapshot.rdds.map((rdd) => rdd.totals)];
+  const sum = (of: (totals: BlockTotals) => number): number => {
+    return totals.reduce((all, one) => all + of(one), 0);
+  };
+  const isRight =
+    sum(({ memSize }) => memSize) === sums.mem &&
+    sum(({ diskSize }) => diskSize) === sums.disk &&
+    sum((one) => one.locations) === sums.locations &&
+    sum(({ blocks }) => blocks) === locations.filter((holders) => holders.length > 0).length;
+  if (!isRight) found.push("totals do not add up");
+  return found;
 }
 
 describe("the master beside a model of it", () => {
@@ -247,8 +374,7 @@ describe("the master beside a model of it", () => {
           steps.push(step);
           counts.set(step.type, (counts.get(step.type) ?? 0) + 1);
           const [answer, expected] = await run.do(step);
-          const [master, model] = await run.look();
-          const found = await run.violations();
+          const { master, model, found } = await run.look();
           if (answer === expected && master === model && found.length === 0) continue;
           const label = `seed ${seed}, step ${index}: ${describeStep(step)}`;
           expect(answer, label).toEqual(expected);
@@ -258,7 +384,7 @@ describe("the master beside a model of it", () => {
         await run.close();
       }
       // Every kind of step was among them.
-      expect(counts.size).toBe(13);
+      expect(counts.size).toBe(STEP_TYPES);
     },
     TIME_LIMIT_MS,
   );

@@ -14,6 +14,12 @@ export interface ModelUpdate {
   readonly diskSize: number;
 }
 
+export interface ModelReport {
+  readonly id: BlockManagerId;
+  readonly updates: readonly ModelUpdate[];
+  readonly isLastOfAll: boolean;
+}
+
 export interface ModelRegistration {
   /** With topology. */
   readonly id: BlockManagerId;
@@ -23,13 +29,19 @@ export interface ModelRegistration {
 
 interface Manager {
   readonly id: BlockManagerId;
-  readonly maxMem: number;
-  readonly blocks: Map<string, ModelUpdate>;
+  maxMem: number;
+  blocks: Map<string, ModelUpdate>;
   lastSeenMs: number;
   isLeaving: boolean;
+  /** Known from before the restart; has to register again. */
+  isRestored: boolean;
+  /** Names of blocks from before the restart that it has not reported again. */
+  unconfirmed: Set<string>;
 }
 
 export const TIMEOUT_MS = 400;
+/** Hosts whose shuffle service is remembered. */
+export const RETAINED_MERGERS = 2;
 
 export function textOf(id: BlockManagerId): string {
   return `${id.executorId}@${id.host}:${id.port}#${id.topologyInfo ?? ""}`;
@@ -49,11 +61,16 @@ export function eventText(event: MasterEvent): string {
 }
 
 export class ReferenceModel {
-  readonly managers: Manager[] = [];
+  managers: Manager[] = [];
   /** Of each block that somebody has: who, in the order of the first reports. */
   readonly holders: Map<string, BlockManagerId[]> = new Map();
   /** Executors that are alive for the scheduler. */
   readonly alive: Set<string> = new Set();
+  /** Names of partitions that may not be read yet. */
+  readonly hidden: Set<string> = new Set();
+  readonly tasks: Map<bigint, Set<string>> = new Map();
+  /** Hosts that have had an executor, the first first. */
+  mergerHosts: string[] = [];
   /** What the listener has to be told, and what endpoints have to be ordered. */
   readonly events: string[] = [];
   readonly orders: string[] = [];
@@ -70,14 +87,73 @@ export class ReferenceModel {
   register({ id, maxMem, isReRegister }: ModelRegistration): string {
     const known = this.of(id);
     if (isReRegister && !this.alive.has(id.executorId)) {
-      return known === undefined ? "REGISTRATION_REFUSED" : "REGISTRATION_CONFLICT";
+      if (known !== undefined && !known.isRestored) return "REGISTRATION_CONFLICT";
+      if (known !== undefined) this.removeExecutor(id.executorId);
+      return "REGISTRATION_REFUSED";
     }
-    if (known !== undefined) return textOf(id);
+    if (known !== undefined && !known.isRestored) return textOf(id);
+    if (known !== undefined && isReRegister) {
+      known.maxMem = maxMem;
+      known.isRestored = false;
+      known.lastSeenMs = this.nowMs;
+      known.unconfirmed = new Set(known.blocks.keys());
+      return textOf(id);
+    }
     this.removeExecutor(id.executorId);
-    const { nowMs } = this;
-    this.managers.push({ id, maxMem, blocks: new Map(), lastSeenMs: nowMs, isLeaving: false });
-    this.events.push(`added ${textOf(id)} ${maxMem}`);
+    this.#add({
+      id,
+      maxMem,
+      blocks: new Map(),
+      lastSeenMs: this.nowMs,
+      isLeaving: false,
+      isRestored: false,
+      unconfirmed: new Set(),
+    });
     return textOf(id);
+  }
+
+  /** The driver is ended and started again from what it wrote. */
+  restart(): void {
+    const former = this.managers
+      .filter(({ id }) => !id.isDriver)
+      .toSorted((a, b) => (a.id.executorId < b.id.executorId ? -1 : 1));
+    this.managers = [];
+    this.mergerHosts = [];
+    this.holders.clear();
+    for (const manager of former) {
+      const blocks = new Map([...manager.blocks].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+      const unconfirmed = new Set<string>();
+      this.#add({ ...manager, blocks, unconfirmed, lastSeenMs: this.nowMs, isRestored: true });
+      for (const name of blocks.keys()) {
+        this.holders.set(name, [...this.holdersOf(name), manager.id]);
+      }
+    }
+    for (const name of this.hidden) if (!this.holders.has(name)) this.hidden.delete(name);
+  }
+
+  /** False at the first block that is not taken note of. */
+  report({ id, updates, isLastOfAll }: ModelReport): boolean {
+    if (!updates.every((update) => this.update(update))) return false;
+    if (isLastOfAll) this.#endReport(id);
+    return this.heartbeat(id);
+  }
+
+  #endReport(id: BlockManagerId): void {
+    const manager = this.of(id);
+    if (manager === undefined) return;
+    for (const name of manager.unconfirmed) {
+      const last = manager.blocks.get(name);
+      if (last !== undefined) this.update({ ...last, level: StorageLevel.NONE });
+    }
+    manager.unconfirmed.clear();
+  }
+
+  #add(manager: Manager): void {
+    const { id, maxMem } = manager;
+    this.managers.push(manager);
+    this.events.push(`added ${textOf(id)} ${maxMem}`);
+    if (id.isDriver || this.mergerHosts.includes(id.host)) return;
+    this.mergerHosts = [...this.mergerHosts, id.host].slice(-RETAINED_MERGERS);
   }
 
   update(update: ModelUpdate): boolean {
@@ -86,18 +162,54 @@ export class ReferenceModel {
     if (isTaken) this.events.push(`updated ${textOf(id)} ${blockId.name}`);
     if (!isTaken || blockId.kind.startsWith("shuffle") || this.of(id) === undefined) return isTaken;
 
-    const others = (this.holders.get(blockId.name) ?? []).filter((holder) => !holder.equals(id));
-    const held = this.holders.get(blockId.name)?.some((holder) => holder.equals(id)) ?? false;
-    if (level.isValid && !held) this.holders.set(blockId.name, [...others, id]);
+    const others = this.holdersOf(blockId.name).filter((holder) => !holder.equals(id));
+    const held = this.holdersOf(blockId.name).some((holder) => holder.equals(id));
+    if (level.isValid && !held) {
+      if (blockId.kind === "rdd" && others.length === 0) this.hidden.add(blockId.name);
+      this.holders.set(blockId.name, [...others, id]);
+    }
     if (!level.isValid) this.#setHolders(blockId.name, others);
+    this.#tellIfVisible(id, blockId.name);
     return true;
+  }
+
+  task(blockId: BlockId, taskId: bigint): void {
+    const names = this.tasks.get(taskId) ?? new Set();
+    this.tasks.set(taskId, names.add(blockId.name));
+  }
+
+  taskEnds(taskId: bigint, succeeded: boolean): void {
+    const names = succeeded ? (this.tasks.get(taskId) ?? []) : [];
+    this.tasks.delete(taskId);
+    for (const name of names) this.hidden.delete(name);
+    for (const name of names) {
+      for (const holder of this.holdersOf(name)) this.#tellIfVisible(holder, name);
+    }
+  }
+
+  isVisible(name: string): boolean {
+    return this.holders.has(name) && !this.hidden.has(name);
+  }
+
+  /** Whether these are mergers to choose: all on live hosts first, then others until there are enough. */
+  fitsMergers(hosts: readonly string[], count: number, refused: readonly string[]): boolean {
+    const live = this.managers.filter(({ id }) => !id.isDriver).map(({ id }) => id.host);
+    const near = [...new Set(live)].filter((host) => !refused.includes(host));
+    const rest = this.mergerHosts.filter((host) => !refused.includes(host) && !near.includes(host));
+    const chosen = hosts.slice(near.length);
+    return (
+      near.every((host, index) => hosts[index] === host) &&
+      chosen.length === Math.min(Math.max(0, count - near.length), rest.length) &&
+      new Set(chosen).size === chosen.length &&
+      chosen.every((host) => rest.includes(host))
+    );
   }
 
   heartbeat(id: BlockManagerId): boolean {
     const manager = this.of(id);
     if (manager === undefined) return id.isDriver;
     manager.lastSeenMs = this.nowMs;
-    return true;
+    return !manager.isRestored;
   }
 
   removeExecutor(executorId: string): void {
@@ -111,8 +223,11 @@ export class ReferenceModel {
   /** Gives the number of answers of 1. */
   removeRdd(rddId: number): number {
     for (const name of [...this.holders.keys()].filter((of) => of.startsWith(`rdd_${rddId}_`))) {
-      this.holders.delete(name);
-      for (const { blocks } of this.managers) blocks.delete(name);
+      this.#setHolders(name, []);
+      for (const { blocks, unconfirmed } of this.managers) {
+        blocks.delete(name);
+        unconfirmed.delete(name);
+      }
     }
     for (const { id } of this.managers) this.#order(id, `RemoveRdd(${rddId})`);
     return this.managers.length;
@@ -180,6 +295,8 @@ export class ReferenceModel {
     const manager = this.of(id);
     if (manager === undefined) return id.isDriver;
     manager.lastSeenMs = this.nowMs;
+    if (manager.isRestored) return false;
+    manager.unconfirmed.delete(blockId.name);
     if (!update.level.isValid) manager.blocks.delete(blockId.name);
     else {
       const memSize = update.level.useMemory ? update.memSize : 0;
@@ -198,8 +315,16 @@ export class ReferenceModel {
   }
 
   #setHolders(name: string, holders: BlockManagerId[]): void {
-    if (holders.length === 0) this.holders.delete(name);
-    else this.holders.set(name, holders);
+    if (holders.length === 0) {
+      this.holders.delete(name);
+      this.hidden.delete(name);
+    } else this.holders.set(name, holders);
+  }
+
+  #tellIfVisible(id: BlockManagerId, name: string): void {
+    const isHeld = this.of(id)?.blocks.has(name) ?? false;
+    if (!isHeld || !name.startsWith("rdd_") || this.hidden.has(name)) return;
+    this.#order(id, `MarkRDDBlockAsVisible(${name})`);
   }
 
   #order(id: BlockManagerId, order: string): void {
@@ -214,9 +339,10 @@ export function texts(ids: readonly BlockManagerId[]): string {
 /** One line for each manager: its memory, then its blocks. */
 export function modelSummary(model: ReferenceModel): string {
   return model.managers
-    .map(({ id, maxMem, blocks }) => {
-      const used = [...blocks.values()].reduce((sum, { memSize }) => sum + memSize, 0);
-      return managerLine(id, maxMem, maxMem - used, [...blocks.values()]);
+    .map(({ id, maxMem, blocks, isLeaving, isRestored }) => {
+      const held = [...blocks.values()];
+      const used = held.reduce((sum, { memSize }) => sum + memSize, 0);
+      return managerLine(id, maxMem, maxMem - used, held, [isLeaving, isRestored]);
     })
     .join("\n");
 }
@@ -227,11 +353,13 @@ export function managerLine(
   maxMem: number,
   remainingMem: number,
   blocks: readonly Omit<ModelUpdate, "id">[],
+  [isLeaving, isRestored]: readonly [boolean, boolean],
 ): string {
   const held = blocks.map(({ blockId, level, memSize, diskSize }) => {
     return `${blockId.name}=${level.flags}x${level.replication}/${memSize}/${diskSize}`;
   });
-  return `${textOf(id)} ${remainingMem}/${maxMem}: ${held.join(" ")}`;
+  const marks = `${isLeaving ? " leaving" : ""}${isRestored ? " restored" : ""}`;
+  return `${textOf(id)}${marks} ${remainingMem}/${maxMem}: ${held.join(" ")}`;
 }
 
 /** Levels of reports, two of them removals. */

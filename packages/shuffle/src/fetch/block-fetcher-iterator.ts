@@ -25,6 +25,7 @@ import {
   mergeRuns,
 } from "./fetch-requests.ts";
 import { InFlight } from "./in-flight.ts";
+import { limit } from "./limit.ts";
 import { openLocal } from "./open-local.ts";
 import { type LocalBlock, PendingBlocks } from "./pending-blocks.ts";
 import { ReadingState } from "./reading-state.ts";
@@ -219,10 +220,4 @@ export class BlockFetcherIterator implements AsyncIterable<FetchedBlock> {
     if (isChunk(block)) this.#merged.lose(block);
     else this.#state.fail(fetchFailed(location, block, error));
   }
-}
-
-function limit(value: number | undefined, fallback: number): number {
-  if (value === undefined) return fallback;
-  if (value >= 1) return value;
-  throw new ShuffleError("OPTION_INVALID", `a limit of ${value}: must be at least 1`);
 }

@@ -6,7 +6,7 @@
  * would otherwise wait for each other for ever. So at most the limit and one request per reader are
  * held.
  */
-import { ShuffleError } from "../shuffle-error.ts";
+import { limit } from "./limit.ts";
 
 /** See the file comment. Sizes are those that readers expect. */
 export class FetchMemory {
@@ -16,10 +16,7 @@ export class FetchMemory {
 
   /** @throws ShuffleError OPTION_INVALID for a limit below 1. */
   constructor(bytesMax: number) {
-    if (!(bytesMax >= 1)) {
-      throw new ShuffleError("OPTION_INVALID", `a limit of ${bytesMax}: must be at least 1`);
-    }
-    this.bytesMax = bytesMax;
+    this.bytesMax = limit(bytesMax, bytesMax);
   }
 
   /** Bytes that are reserved. */

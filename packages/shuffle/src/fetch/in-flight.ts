@@ -1,5 +1,5 @@
+import type { BlockManagerId } from "@bm/block";
 import type { FetchMemory } from "./fetch-memory.ts";
-import type { FetchRequest } from "./fetch-requests.ts";
 
 /** What may be under way at once. */
 export interface InFlightLimits {
@@ -8,6 +8,14 @@ export interface InFlightLimits {
   readonly blocksPerAddressMax: number;
   /** Shared with other readers; null for none. */
   readonly memory: FetchMemory | null;
+}
+
+/** What is counted of a request. */
+export interface CountedRequest {
+  readonly location: BlockManagerId;
+  readonly blocks: { readonly length: number };
+  /** Bytes of its blocks together; more than 0. */
+  readonly size: number;
 }
 
 /**
@@ -36,8 +44,8 @@ export class InFlight {
   }
 
   /** Takes out of `waiting` the requests that may go now, in order, and counts them. */
-  takeSendable(waiting: FetchRequest[]): FetchRequest[] {
-    const sendable: FetchRequest[] = [];
+  takeSendable<Request extends CountedRequest>(waiting: Request[]): Request[] {
+    const sendable: Request[] = [];
     let index = 0;
     this.#isPutOff = false;
     while (index < waiting.length) {
@@ -58,7 +66,7 @@ export class InFlight {
   }
 
   /** One block of `request` was taken. */
-  blockTaken(request: FetchRequest, size: number): void {
+  blockTaken(request: CountedRequest, size: number): void {
     const { key } = request.location;
     this.#bytes -= size;
     this.#blocksByAddress.set(key, (this.#blocksByAddress.get(key) ?? 0) - 1);
@@ -79,22 +87,22 @@ export class InFlight {
     if (bytes > 0) this.#limits.memory?.release(bytes);
   }
 
-  #hasRoom(request: FetchRequest): boolean {
+  #hasRoom(request: CountedRequest): boolean {
     if (this.#bytes === 0) return true;
     const { bytesMax, requestsMax } = this.#limits;
     return this.#requests < requestsMax && this.#bytes + request.size <= bytesMax;
   }
 
-  #isAddressFull({ blocks, location }: FetchRequest): boolean {
+  #isAddressFull({ blocks, location }: CountedRequest): boolean {
     const count = this.#blocksByAddress.get(location.key) ?? 0;
     return count + blocks.length > this.#limits.blocksPerAddressMax;
   }
 
-  #reserve({ size }: FetchRequest): boolean {
+  #reserve({ size }: CountedRequest): boolean {
     return this.#limits.memory?.reserve(size, this.#bytes === 0) ?? true;
   }
 
-  #count({ blocks, location, size }: FetchRequest): void {
+  #count({ blocks, location, size }: CountedRequest): void {
     this.#bytes += size;
     this.#requests += 1;
     const count = this.#blocksByAddress.get(location.key) ?? 0;

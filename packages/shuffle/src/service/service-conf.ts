@@ -1,5 +1,5 @@
 /** What a shuffle service is told, by the keys of service-keys.ts and of its transport. */
-import { parseByteSize, parseDurationMs, TransportConf } from "@bm/transport";
+import { CONF_KEYS, parseByteSize, parseDurationMs, TransportConf } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
 import type { OrphanPolicy } from "./cleanup/clean-orphans.ts";
 import type { LookupLimits } from "./lookup-queue.ts";
@@ -177,10 +177,11 @@ function isTransport(name: string): boolean {
 
 /** Unknown keys of Spark belong to Spark; an unknown one of ours is a slip of the pen. */
 function checkName(name: string): void {
-  if (!name.startsWith("bm.") || KEYS_BY_NAME.has(name)) return;
-  const ours = SERVICE_KEYS.filter((entry) => entry.name.startsWith("bm.")).map(
-    (entry) => entry.name,
+  const known = [...SERVICE_KEYS, ...CONF_KEYS].map((entry) =>
+    entry.name.replace("<m>", "shuffle"),
   );
+  if (!name.startsWith("bm.") || known.includes(name)) return;
+  const ours = known.filter((entry) => entry.startsWith("bm."));
   const nearest = ours.toSorted((a, b) => sharedLetters(b, name) - sharedLetters(a, name))[0];
   throw new ShuffleError("OPTION_INVALID", `unknown key ${name}; is ${nearest} meant?`);
 }

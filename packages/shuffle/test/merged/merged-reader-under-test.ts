@@ -17,7 +17,7 @@ import {
   type PushMergedOptions,
   type PushMergedPartition,
 } from "../../src/index.ts";
-import { FAR, LOCAL, TestClient } from "./reader-under-test.ts";
+import { FAR, LOCAL, TestClient } from "../fetch/reader-under-test.ts";
 
 export const MERGER: BlockManagerId = BlockManagerId.of(SHUFFLE_MERGER_EXECUTOR_ID, "host-m", 7337);
 const SHUFFLE = 7;

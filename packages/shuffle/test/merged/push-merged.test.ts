@@ -3,6 +3,7 @@ import { BytesManagedBuffer } from "@bm/transport";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ShuffleError } from "../../src/index.ts";
+import { FAR, failureOf, LOCAL, type Read, readAll, turn } from "../fetch/reader-under-test.ts";
 import {
   bitmapOf,
   type Chunks,
@@ -15,7 +16,6 @@ import {
   originalsOf,
   partition,
 } from "./merged-reader-under-test.ts";
-import { FAR, failureOf, LOCAL, type Read, readAll, turn } from "./reader-under-test.ts";
 
 const HERE = BlockManagerId.of("shuffle-push-merger", LOCAL.host, 7337);
 
