@@ -69,6 +69,7 @@ async function drillFaults({ lanes, schedules, seed }: FaultOptions): Promise<vo
     },
   });
   console.log(`\n${tally.table()}\n`);
+  console.log(`${tally.disturbed} runs were repeated because the machine stood still meanwhile`);
   for (const fault of faults) console.log(fault);
   if (faults.length === 0) {
     console.log(`all ${schedules} schedules from seed ${seed} held`);

@@ -51,8 +51,8 @@ export class FetchHedging implements HedgingRules {
   readonly #options: FetchHedgingOptions;
   readonly #latencies: LatencyWindow;
   readonly #extraShareMax: number;
-  /** By address: losses in a row, and fetches since. Only of peers that have lost. */
-  readonly #losers = new Map<string, { losses: number; fetches: number }>();
+  /** Only peers that have lost, by address. */
+  readonly #losers = new Map<string, Loser>();
   #requests = 0;
   #extraRequests = 0;
 
@@ -93,10 +93,11 @@ export class FetchHedging implements HedgingRules {
     return delayMs === null ? null : this.clock.setTimer(delayMs, call, { unref: true });
   }
 
-  takeAllowance(place: FetchPlace, isLate: boolean): boolean {
+  takeAllowance(first: FetchPlace, second: FetchPlace, isLate: boolean): boolean {
     const shareMax = this.#extraShareMax * (isLate ? 1 : EARLY_SHARE);
     const isUsedUp = this.#extraRequests + 1 > shareMax * this.#requests;
-    if (isUsedUp || this.#isLoser(place)) return false;
+    const isInVain = this.#isLoser(second) && !this.#isLoser(first);
+    if (isUsedUp || isInVain) return false;
     this.#extraRequests += 1;
     return true;
   }
@@ -110,9 +111,12 @@ export class FetchHedging implements HedgingRules {
 
   lost(place: FetchPlace): void {
     const key = keyOf(place);
-    const losses = (this.#losers.get(key)?.losses ?? 0) + 1;
+    const known = this.#losers.get(key);
     this.#losers.delete(key);
-    this.#losers.set(key, { losses, fetches: 0 });
+    this.#losers.set(key, {
+      losses: (known?.losses ?? 0) + 1,
+      fetches: 0,
+    });
     const [oldest] = this.#losers.keys();
     if (this.#losers.size > LOSERS_MAX && oldest !== undefined) this.#losers.delete(oldest);
   }
@@ -120,15 +124,27 @@ export class FetchHedging implements HedgingRules {
   #order(place: FetchPlace, blockIds: readonly string[]): readonly [FetchPlace, FetchPlace | null] {
     const other = this.#options.alternativeOf(place, blockIds);
     const loser = this.#losers.get(keyOf(place));
-    const isSecond = loser !== undefined && loser.losses >= LOSSES_MAX;
-    if (other === null || !isSecond || this.#isLoser(other)) return [place, other];
+    if (other === null || loser === undefined || !this.#isLoser(place)) return [place, other];
+    // Where both have lost, the one that has lost less often is asked first.
+    if (this.#isLoser(other) && this.#lossesOf(other) >= loser.losses) return [place, other];
     loser.fetches += 1;
     return loser.fetches % PROBE_EVERY === 0 ? [place, other] : [other, place];
   }
 
   #isLoser(place: FetchPlace): boolean {
-    return (this.#losers.get(keyOf(place))?.losses ?? 0) >= LOSSES_MAX;
+    return this.#lossesOf(place) >= LOSSES_MAX;
   }
+
+  #lossesOf(place: FetchPlace): number {
+    return this.#losers.get(keyOf(place))?.losses ?? 0;
+  }
+}
+
+interface Loser {
+  /** In a row. */
+  readonly losses: number;
+  /** Fetches since. */
+  fetches: number;
 }
 
 function keyOf({ host, port }: FetchPlace): string {

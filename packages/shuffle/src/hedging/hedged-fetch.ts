@@ -15,8 +15,8 @@ export interface HedgingRules {
   readonly clock: Clock;
   /** Calls once a fetch is slow enough to be repeated; null when nobody knows yet what is slow. */
   whenSlow(call: () => void): Timer | null;
-  /** Counts one repetition at `place`; false when it must not be. `isLate` fetches come first. */
-  takeAllowance(place: FetchPlace, isLate: boolean): boolean;
+  /** Counts one repetition at `second`; false when it must not be. `isLate` fetches come first. */
+  takeAllowance(first: FetchPlace, second: FetchPlace, isLate: boolean): boolean;
   /** A fetch brought its last block, from `place`. */
   succeeded(place: FetchPlace, durationMs: number): void;
   /** Another place was faster than `place`, or `place` is very late. */
@@ -89,7 +89,8 @@ export class HedgedFetch {
       if (this.#missing.size === 0 || this.#wanted.options.signal?.aborted) return;
       this.#looks += 1;
       if (this.#looks === VERY_LATE_LOOKS) this.#countLoss();
-      if (this.#hedging.takeAllowance(second, this.#looks > 1)) this.#repeat(second);
+      if (this.#hedging.takeAllowance(this.#wanted.first, second, this.#looks > 1))
+        this.#repeat(second);
       else this.#watch(second);
     });
   }

@@ -118,6 +118,23 @@ describe("a fetch that may be repeated elsewhere", () => {
     expect(client.requests.at(-1)?.host).toBe("a");
   });
 
+  it("is still repeated where both peers have lost, and begins at the one that lost less often", async () => {
+    await warmUp(300);
+    const others = hedging.wrap({
+      fetchBlocks: (_host, _port, _id, blockIds, listener) =>
+        client.fetchBlocks("b", 2, "2", blockIds, listener),
+    });
+    // A moment in which b is slow, too: it loses three times.
+    client.latencyOf = () => 1000;
+    for (let index = 0; index < 3; index += 1)
+      void others.fetchBlocks("b", 2, "2", [`b${index}`], new RecordingListener());
+    await clock.advanceAndSettle(2000);
+    client.latencyOf = ({ host }) => (host === "a" ? 1000 : 10);
+    for (let index = 0; index < 5; index += 1) await fetch([`a${index}`], 100);
+    const { told } = await fetch(["x"], 100);
+    expect(told()).toEqual({ x: "from b" });
+  });
+
   it.each([{ quantile: 2 }, { extraShareMax: -1 }, { quantile: Number.NaN }])(
     "refuses the shares %j",
     (options) => {
@@ -136,14 +153,41 @@ it.each([1, 2, 3])(
   },
 );
 
+it.each([1, 2, 3])(
+  "does so although the whole machine stands still now and then (seed %i)",
+  async (seed) => {
+    const healthy = await slowestOf(seed, 1, standStill);
+    const slowed = await slowestOf(seed, 100, standStill);
+    expect(slowed.extraShare).toBeLessThanOrEqual(0.05);
+    expect(slowed.p999).toBeLessThan(2 * healthy.p999);
+  },
+);
+
+const STILL_EVERY_MS = 3000;
+const STILL_MS = 250;
+
+/** What a fetch that begins now and takes so long takes longer because nothing moves. */
+function standStill(nowMs: number, durationMs: number): number {
+  const startMs = nowMs % STILL_EVERY_MS;
+  const endMs = startMs + durationMs;
+  if (startMs < STILL_MS) return Math.max(durationMs, STILL_MS - startMs);
+  return endMs > STILL_EVERY_MS ? durationMs + STILL_MS : durationMs;
+}
+
 /** The 99.9th percentile of many fetches, each block at two of ten servers, one of which is slower. */
-async function slowestOf(seed: number, factor: number) {
+async function slowestOf(
+  seed: number,
+  factor: number,
+  disturb: (nowMs: number, durationMs: number) => number = (_nowMs, durationMs) => durationMs,
+) {
   const random = createSeededRandom(seed);
   const durations: number[] = [];
   clock = new ManualClock();
   client = new TimedClient(clock);
-  client.latencyOf = ({ port }) =>
-    latency(random) * (port === 3 && durations.length > HEALTHY_FETCHES ? factor : 1);
+  client.latencyOf = ({ port }) => {
+    const isSlow = port === 3 && durations.length > HEALTHY_FETCHES;
+    return disturb(clock.nowMs(), latency(random) * (isSlow ? factor : 1));
+  };
   use({ alternativeOf: ({ port }) => ({ ...SECOND, port: (port + 1) % 10 }) });
   for (let index = 0; index < FETCHES; index += 1) {
     const startMs = clock.nowMs();

@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServerProcess } from "../server/server-process.ts";
+import { StallWatch } from "../server/stall-watch.ts";
 import { FaultyProxy } from "./faulty-proxy.ts";
 import { LeakCheck } from "./leak-check.ts";
 import { type Lane, type Outcome, runSchedule } from "./run-schedule.ts";
@@ -24,6 +25,9 @@ export type DrillFaults = readonly string[];
 /** How long a server may take to notice that its connections are gone. */
 const RELEASE_MS = 20_000;
 const POLL_MS = 20;
+/** A fifth of the shortest time-out. */
+const STALL_MS = 200;
+const ATTEMPTS_MAX = 20;
 
 /** Runs the schedules; gives what was wrong. */
 export async function runDrill(options: DrillOptions): Promise<DrillFaults> {
@@ -34,10 +38,10 @@ export async function runDrill(options: DrillOptions): Promise<DrillFaults> {
   const drillLane = async (): Promise<void> => {
     const lane = await openLane();
     for (let next = seeds.shift(); next !== undefined; next = seeds.shift()) {
-      const outcome = await runSchedule(scheduleOf(next), lane);
-      const found = [...outcome.faults, ...(await leftBehind(lane))];
-      faults.push(...found.map((text) => `seed ${next} (${outcome.schedule.kind}): ${text}`));
-      onOutcome?.({ ...outcome, faults: found });
+      const outcome = await runUndisturbed(next, lane);
+      const { schedule } = outcome;
+      faults.push(...outcome.faults.map((text) => `seed ${next} (${schedule.kind}): ${text}`));
+      onOutcome?.(outcome);
     }
     await closeLane(lane);
   };
@@ -49,10 +53,25 @@ export async function runDrill(options: DrillOptions): Promise<DrillFaults> {
   return faults;
 }
 
+/**
+ * Time-outs are part of what is drilled. So a schedule that did not hold while the machine held a process
+ * up for long is run again, until it holds or nothing disturbed it.
+ */
+async function runUndisturbed(seed: number, lane: Lane): Promise<Outcome> {
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await runSchedule(scheduleOf(seed), lane);
+    const faults = [...outcome.faults, ...(await leftBehind(lane))];
+    const stallMs = Math.max(lane.stalls.take(), lane.server.takeStallMs());
+    const isJudged = faults.length === 0 || stallMs < STALL_MS || attempt === ATTEMPTS_MAX;
+    if (isJudged) return { ...outcome, faults, attempts: attempt };
+  }
+}
+
 async function openLane(): Promise<Lane> {
   const server = await new ServerProcess().start();
   const proxy = await FaultyProxy.start(() => server.port);
-  return { server, proxy, directory: await mkdtemp(join(tmpdir(), "drill-")) };
+  const directory = await mkdtemp(join(tmpdir(), "drill-"));
+  return { server, proxy, directory, stalls: new StallWatch() };
 }
 
 async function closeLane({ directory, proxy, server }: Lane): Promise<void> {

@@ -13,6 +13,7 @@ import { nodePlatform, TransportConf } from "@bm/transport";
 import { createSeededRandom } from "@bm/transport/testing";
 import { checksumOf, MadeUpBlocks } from "../server/made-up-blocks.ts";
 import type { ServerProcess } from "../server/server-process.ts";
+import type { StallWatch } from "../server/stall-watch.ts";
 import { BlockLedger } from "./block-ledger.ts";
 import { isRightCause } from "./expectation.ts";
 import type { FaultyProxy } from "./faulty-proxy.ts";
@@ -33,6 +34,7 @@ export interface Lane {
   readonly proxy: FaultyProxy;
   /** For downloads; empty afterwards. */
   readonly directory: string;
+  readonly stalls: StallWatch;
 }
 
 /** How a schedule ended. */
@@ -44,6 +46,8 @@ export interface Outcome {
   readonly refused: number;
   /** What is wrong with it; empty when all is well. */
   readonly faults: readonly string[];
+  /** Times that it was run, because the machine was too busy to judge. */
+  readonly attempts: number;
 }
 
 /** Runs it; never rejects. */
@@ -56,7 +60,8 @@ export async function runSchedule(schedule: Schedule, lane: Lane): Promise<Outco
   }
   const { failures, faults, intact } = drill.ledger;
   const { refused } = drill;
-  return { schedule, intact: intact.size, failed: failures.size, refused, faults };
+  const counts = { intact: intact.size, failed: failures.size, refused };
+  return { schedule, ...counts, faults, attempts: 1 };
 }
 
 class Drill {
@@ -206,7 +211,7 @@ function toFetch(blockId: ShuffleBlockId) {
  * shorter: a busy machine must not look like a dead peer.
  */
 function newReader({ kind }: Schedule): NettyBlockTransferService {
-  const timeout = kind === "silence" || kind === "flip" ? "4s" : "60s";
+  const timeout = kind === "silence" || kind === "flip" ? "1s" : "60s";
   const conf = new TransportConf("shuffle", {
     "spark.shuffle.io.connectionTimeout": timeout,
     "spark.shuffle.io.maxRetries": String(RETRIES),

@@ -14,9 +14,12 @@ export class Tally {
   readonly #rows = new Map<string, Row>();
   done = 0;
   faulty = 0;
+  /** Runs that nothing could be learned from. */
+  disturbed = 0;
 
-  add({ failed, faults, intact, refused, schedule }: Outcome): void {
+  add({ attempts, failed, faults, intact, refused, schedule }: Outcome): void {
     this.done += 1;
+    this.disturbed += attempts - 1;
     if (faults.length > 0) this.faulty += 1;
     const { blocks, kind, way } = schedule;
     for (const key of [kind, `by ${way}`, "all"]) {

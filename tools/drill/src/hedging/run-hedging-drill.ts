@@ -32,8 +32,11 @@ const SERVERS = 10;
 const HOST = "127.0.0.1";
 const SLOWDOWN = 100;
 const BLOCK_BYTES = 1000;
-/** Before a server becomes slow, so that it is known what is normal. */
-const WARM_UP_FETCHES = 300;
+/**
+ * Before a server becomes slow, so that it is known what is normal, and so that there is an allowance: a
+ * twentieth of them.
+ */
+const WARM_UP_FETCHES = 1000;
 const { clock, random } = nodePlatform();
 
 /** Runs the rounds. */

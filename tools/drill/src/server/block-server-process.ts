@@ -1,15 +1,17 @@
 /**
  * Serves made-up blocks from a process of its own.
  *     node --conditions=@bm/source block-server-process.ts <port>
- * Prints its port on a line once it listens, and a line for each that it reads: after `held` the number of
- * unreleased blocks, after `slow 100` that it takes a hundred times as long as a disk does from now on.
+ * Prints its port on a line once it listens, and a line for each that it reads: the number of unreleased
+ * blocks and for how many milliseconds it was held up since the last line. After `slow 100` that it takes a hundred times as long as a disk does from now on.
  */
 import { createInterface } from "node:readline";
 import { NettyBlockTransferService } from "@bm/shuffle";
 import { TransportConf } from "@bm/transport";
 import { MadeUpBlocks } from "./made-up-blocks.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 const blocks = new MadeUpBlocks();
+const stalls = new StallWatch();
 const service = new NettyBlockTransferService({
   conf: new TransportConf("shuffle"),
   appId: "drill",
@@ -19,11 +21,12 @@ const service = new NettyBlockTransferService({
 });
 await service.init(blocks);
 process.stdout.write(`${service.port}\n`);
+// Not left behind when the drill is killed.
+process.stdout.on("error", () => process.exit());
 createInterface(process.stdin)
   .on("line", (line) => {
     const [command, value] = line.split(" ");
     if (command === "slow") blocks.slowness = Number(value);
-    process.stdout.write(`${blocks.held}\n`);
+    process.stdout.write(`${blocks.held} ${Math.round(stalls.take())}\n`);
   })
-  // Not left behind when the drill is killed.
   .on("close", () => process.exit());

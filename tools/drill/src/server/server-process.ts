@@ -13,6 +13,7 @@ interface Running {
 /** A block server in a process of its own, to be killed, paused and started again on its port. */
 export class ServerProcess {
   #running: Running | null = null;
+  #stallMs = 0;
   /** 0 before the first start; another one than before only when that was taken meanwhile. */
   port = 0;
 
@@ -22,7 +23,7 @@ export class ServerProcess {
 
   /** Starts it, on the port that it had before. */
   async start(): Promise<this> {
-    const child = spawn(process.execPath, ["--conditions=@bm/source", SCRIPT, String(this.port)], {
+    const child = spawn(process.execPath, [...process.execArgv, SCRIPT, String(this.port)], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     // Killed in the middle of a question.
@@ -35,7 +36,7 @@ export class ServerProcess {
 
   /** Blocks that the server has looked up and not released. */
   async heldBlocks(): Promise<number> {
-    return Number(await this.#command("held"));
+    return this.#command("held");
   }
 
   /** From now on a block takes so many times as long as from a disk; 0 for no time, as at the start. */
@@ -61,11 +62,20 @@ export class ServerProcess {
     this.#running?.child.kill("SIGCONT");
   }
 
-  async #command(line: string): Promise<string> {
-    if (this.#running === null) return "0";
+  /** For how long the machine held the process up since the last question, as far as it could say. */
+  takeStallMs(): number {
+    const stallMs = this.#stallMs;
+    this.#stallMs = 0;
+    return stallMs;
+  }
+
+  async #command(line: string): Promise<number> {
+    if (this.#running === null) return 0;
     const answer = nextLine(this.#running);
     this.#running.child.stdin?.write(`${line}\n`);
-    return answer;
+    const [held = 0, stallMs = 0] = (await answer).split(" ").map(Number);
+    this.#stallMs = Math.max(this.#stallMs, stallMs);
+    return held;
   }
 }
 
