@@ -14,6 +14,17 @@ export const SHUFFLE_KEYS: readonly ConfKey[] = [
       "connection. Read under this name for every module.",
   },
   {
+    property: "answersInFlightBytes",
+    name: "bm.<m>.answersInFlight.size",
+    type: "bytes",
+    min: 0,
+    default: "256m",
+    since: null,
+    doc:
+      "Memory for chunks and streams on their way to all peers. What does not fit waits, peers in " +
+      "turns; one answer a connection always goes.",
+  },
+  {
     property: "chunkFetchHandlerThreadsPercent",
     name: "spark.shuffle.server.chunkFetchHandlerThreadsPercent",
     type: "int",

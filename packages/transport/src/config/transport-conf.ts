@@ -307,6 +307,11 @@ export class TransportConf {
     return this.#number("maxChunksBeingTransferred");
   }
 
+  /** `bm.<m>.answersInFlight.size`. Bytes. */
+  get answersInFlightBytes(): number {
+    return this.#number("answersInFlightBytes");
+  }
+
   /** `spark.shuffle.server.chunkFetchHandlerThreadsPercent`. */
   get chunkFetchHandlerThreadsPercent(): number {
     return this.#number("chunkFetchHandlerThreadsPercent");

@@ -17,6 +17,7 @@ import type { RpcHandler } from "../handler/rpc-handler.ts";
 import { type Logger, silentLogger } from "../logger.ts";
 import { nodePlatform } from "../platform/node-platform.ts";
 import type { Platform, Socket } from "../platform/platform.ts";
+import { AnswerBudget } from "../server/answer-budget.ts";
 import { type RequestRules, TransportRequestHandler } from "../server/transport-request-handler.ts";
 import { TransportServer } from "../server/transport-server.ts";
 import type { ClientBootstrap, ServerBootstrap } from "./bootstrap.ts";
@@ -72,12 +73,14 @@ export class TransportContext {
     this.rpcHandler = options.rpcHandler;
     this.platform = options.platform ?? nodePlatform();
     this.logger = options.logger ?? silentLogger;
-    this.metrics = new TransportMetrics(options.conf.module);
+    const answers = new AnswerBudget(this.conf.answersInFlightBytes);
+    this.metrics = new TransportMetrics(options.conf.module, answers);
     this.#frameContentBytesMax = options.frameContentBytesMax;
     this.#idleStateHandler = new IdleStateHandler(this.conf.connectionTimeoutMs);
     this.#connectionRules = this.#rulesOfConnections(options.closeIdleConnections ?? false);
     this.#requestRules = {
       maxChunksBeingTransferred: this.conf.maxChunksBeingTransferred,
+      answers,
       logger: this.logger,
     };
   }

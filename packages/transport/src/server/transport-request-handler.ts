@@ -12,7 +12,6 @@ import type { RpcHandler } from "../handler/rpc-handler.ts";
 import type { Logger } from "../logger.ts";
 import type { Int64 } from "../protocol/int64.ts";
 import {
-  type ChunkFetchRequest,
   type MergedBlockMetaRequest,
   type MessageBody,
   MessageType,
@@ -20,18 +19,19 @@ import {
   type RequestMessage,
   type ResponseMessage,
   type RpcRequest,
-  type StreamRequest,
   type UploadStream,
 } from "../protocol/message.ts";
 import { TransportError } from "../transport-error.ts";
+import type { AnswerBudget } from "./answer-budget.ts";
+import { type AnswerWriter, BodyRequests } from "./body-requests.ts";
 import { failureText, responseBodyOf } from "./failure-text.ts";
-import { OrderedLookups } from "./ordered-lookups.ts";
 import { UploadReceiver } from "./upload-receiver.ts";
 
 /** What holds for the requests of all connections of a context. */
 export interface RequestRules {
   /** Connections are closed instead of served while this many chunks are being sent. */
   readonly maxChunksBeingTransferred: number;
+  readonly answers: AnswerBudget;
   readonly logger: Logger;
 }
 
@@ -44,12 +44,13 @@ export interface TransportRequestHandlerOptions {
 }
 
 /** See the file comment. */
-export class TransportRequestHandler {
+export class TransportRequestHandler implements AnswerWriter {
   readonly rpcHandler: RpcHandler;
   readonly #rules: RequestRules;
   readonly #client: TransportClient;
   readonly #frameDecoder: FrameDecoder;
-  readonly #lookups: OrderedLookups;
+  /** Made for the first chunk or stream. */
+  #bodies: BodyRequests | null = null;
   #inProgress = 0;
   #onIdle: (() => void) | null = null;
 
@@ -58,7 +59,6 @@ export class TransportRequestHandler {
     this.rpcHandler = options.rpcHandler;
     this.#client = options.client;
     this.#frameDecoder = options.frameDecoder;
-    this.#lookups = new OrderedLookups(this.#channel);
   }
 
   get #channel(): Channel {
@@ -79,11 +79,11 @@ export class TransportRequestHandler {
   handle(message: RequestMessage): void {
     switch (message.type) {
       case MessageType.ChunkFetchRequest:
-        return this.#fetchChunk(message);
+        return this.#takesBodyRequest()?.fetchChunk(message);
       case MessageType.RpcRequest:
         return this.#receiveRpc(message);
       case MessageType.StreamRequest:
-        return this.#openStream(message);
+        return this.#takesBodyRequest()?.openStream(message);
       case MessageType.OneWayMessage:
         return this.#receiveOneWay(message);
       case MessageType.UploadStream:
@@ -95,7 +95,7 @@ export class TransportRequestHandler {
 
   /** The connection is gone. */
   close(): void {
-    this.#lookups.close();
+    this.#bodies?.close();
     try {
       this.rpcHandler.streamManager.connectionTerminated(this.#channel);
     } catch (error) {
@@ -120,55 +120,6 @@ export class TransportRequestHandler {
       const peer = this.#channel.remoteAddress;
       this.#rules.logger.error(`one-way message from ${peer}: ${String(error)}`);
     }
-  }
-
-  #fetchChunk({ streamId, chunkIndex }: ChunkFetchRequest): void {
-    if (this.#refusesForLoad()) return;
-    const { streamManager } = this.rpcHandler;
-    this.#inProgress += 1;
-    this.#lookups.run(
-      () => {
-        streamManager.checkAuthorization(this.#client, streamId);
-        return streamManager.getChunk(streamId, chunkIndex);
-      },
-      (body, error) => {
-        if (body === null) {
-          const text = failureText(error ?? chunkNotFound());
-          this.#answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
-          return;
-        }
-        streamManager.chunkBeingSent(streamId);
-        this.#answer({ type: MessageType.ChunkFetchSuccess, streamId, chunkIndex, body }, () =>
-          streamManager.chunkSent(streamId),
-        );
-      },
-    );
-  }
-
-  #openStream({ streamId }: StreamRequest): void {
-    if (this.#refusesForLoad()) return;
-    const { streamManager } = this.rpcHandler;
-    this.#inProgress += 1;
-    this.#lookups.run(
-      () => {
-        streamManager.checkStreamAuthorization(this.#client, streamId);
-        return streamManager.openStream(streamId);
-      },
-      (body, error) => {
-        if (body === null) {
-          // Spark's class loader matches this text to the letter, without a final newline.
-          const text = error === null ? `Stream '${streamId}' was not found.` : failureText(error);
-          this.#answer({ type: MessageType.StreamFailure, streamId, error: text });
-        } else this.#sendStream(streamId, body);
-      },
-    );
-  }
-
-  #sendStream(streamId: string, body: ManagedBuffer): void {
-    const { streamManager } = this.rpcHandler;
-    streamManager.streamBeingSent(streamId);
-    const message = { type: MessageType.StreamResponse, streamId, byteCount: body.size, body };
-    this.#answer(message, () => streamManager.streamSent(streamId));
   }
 
   #receiveUpload(message: UploadStream): void {
@@ -206,6 +157,19 @@ export class TransportRequestHandler {
     }
   }
 
+  /** Counts a request for a chunk or stream; null when it is refused. */
+  #takesBodyRequest(): BodyRequests | null {
+    if (this.#refusesForLoad()) return null;
+    this.#inProgress += 1;
+    this.#bodies ??= new BodyRequests({
+      client: this.#client,
+      rpcHandler: this.rpcHandler,
+      budget: this.#rules.answers,
+      writer: this,
+    });
+    return this.#bodies;
+  }
+
   /** Overload is answered by closing: Spark retries broken connections, never failure messages. */
   #refusesForLoad(): boolean {
     const { maxChunksBeingTransferred, logger } = this.#rules;
@@ -221,15 +185,19 @@ export class TransportRequestHandler {
 
   #begin(requestId: Int64): Reply {
     this.#inProgress += 1;
-    return new Reply(requestId, (message) => this.#answer(message));
+    return new Reply(requestId, (message) => this.answer(message));
   }
 
-  #answer(message: ResponseMessage, onSent?: () => void): void {
+  /** Writes the answer to a request that was counted. */
+  answer(message: ResponseMessage, onSent: (() => void) | null = null): void {
+    // A channel that is closing refuses the message and leaves its body with us.
+    const isRefused = !this.#channel.isActive;
     this.#channel.write(message, (error) => {
+      if (isRefused) releaseBody(message);
       onSent?.();
       if (error !== null && this.#tellInstead(message, error)) return;
       this.#ended();
-      if (error !== null) this.#channel.abort(error);
+      if (error !== null && !isRefused) this.#channel.abort(error);
     });
   }
 
@@ -240,10 +208,10 @@ export class TransportRequestHandler {
     const text = failureText(error);
     if (message.type === MessageType.ChunkFetchSuccess) {
       const { streamId, chunkIndex } = message;
-      this.#answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
+      this.answer({ type: MessageType.ChunkFetchFailure, streamId, chunkIndex, error: text });
     } else if (message.type !== MessageType.StreamResponse) {
       const { requestId } = message;
-      this.#answer({ type: MessageType.RpcFailure, requestId, error: text });
+      this.answer({ type: MessageType.RpcFailure, requestId, error: text });
     }
     return true;
   }
@@ -284,7 +252,7 @@ class Reply implements RpcReplyCallback {
 
   answerWith(message: ResponseMessage): void {
     if (this.#isAnswered) {
-      if ("body" in message && message.body instanceof ManagedBuffer) message.body.release();
+      releaseBody(message);
       return;
     }
     this.#isAnswered = true;
@@ -292,6 +260,6 @@ class Reply implements RpcReplyCallback {
   }
 }
 
-function chunkNotFound(): TransportError {
-  return new TransportError("STREAM_UNKNOWN", "Chunk was not found");
+function releaseBody(message: ResponseMessage): void {
+  if ("body" in message && message.body instanceof ManagedBuffer) message.body.release();
 }
