@@ -223,18 +223,6 @@ export class Channel implements SocketEvents, PipelineEnds {
     });
   }
 
-  readonly #onWritten = (error: Error | null): void => {
-    if (error === null) this.#lastWriteMs = this.clock.nowMs();
-    this.#updateWritability();
-  };
-
-  #onWrittenThen(done: (error: Error | null) => void): (error: Error | null) => void {
-    return (error) => {
-      this.#onWritten(error);
-      this.#guard(() => done(error));
-    };
-  }
-
   #updateWritability(): void {
     const pending = this.pendingBytes;
     const { lowBytes, highBytes } = this.#waterMarks;
@@ -287,6 +275,12 @@ export class Channel implements SocketEvents, PipelineEnds {
   }
 
   /** For the socket. */
+  onSent(): void {
+    this.#lastWriteMs = this.clock.nowMs();
+    this.#updateWritability();
+  }
+
+  /** For the socket. */
   onEnd(): void {
     void this.close();
   }
@@ -308,7 +302,7 @@ export class Channel implements SocketEvents, PipelineEnds {
 
   /** For the pipeline. */
   writeBytes(pieces: readonly Uint8Array[], done: WriteDone): void {
-    this.#socket.write(pieces, done === null ? this.#onWritten : this.#onWrittenThen(done));
+    this.#socket.write(pieces, done);
     this.#updateWritability();
   }
 

@@ -91,7 +91,9 @@ export class TransportClient {
     const requestId = this.#takeRequestId();
     this.#responses.addRpc(requestId, callback);
     const message = { type: MessageType.RpcRequest, requestId, body };
-    this.#write(message, () => this.removeRpcRequest(requestId), callback.onFailure.bind(callback));
+    this.channel.write(message, (error) => {
+      if (error !== null) this.#failRequest(message, requestId, callback, error);
+    });
     return requestId;
   }
 
@@ -126,8 +128,12 @@ export class TransportClient {
       return;
     }
     const message = { type: MessageType.ChunkFetchRequest, streamId, chunkIndex };
-    const forget = (): boolean => this.#responses.removeChunk(streamId, chunkIndex) !== null;
-    this.#write(message, forget, (error) => callback.onFailure(chunkIndex, error));
+    this.channel.write(message, (error) => {
+      if (error === null) return;
+      const wasWaiting = this.#responses.removeChunk(streamId, chunkIndex) !== null;
+      const failure = this.#failed(message, error);
+      if (wasWaiting) callback.onFailure(chunkIndex, failure);
+    });
   }
 
   /** Asks for a named stream. Answers come in the order of the requests. */
@@ -139,11 +145,9 @@ export class TransportClient {
     // The entry stays queued when the write fails: the channel closes then and fails it once.
     this.#responses.addStream(streamId, callback);
     const message = { type: MessageType.StreamRequest, streamId };
-    this.#write(
-      message,
-      () => false,
-      () => {},
-    );
+    this.channel.write(message, (error) => {
+      if (error !== null) this.#failed(message, error);
+    });
   }
 
   /**
@@ -175,7 +179,9 @@ export class TransportClient {
       bodyByteCount: data.size,
       body: data,
     };
-    this.#write(message, () => this.removeRpcRequest(requestId), callback.onFailure.bind(callback));
+    this.channel.write(message, (error) => {
+      if (error !== null) this.#failRequest(message, requestId, callback, error);
+    });
     return requestId;
   }
 
@@ -205,7 +211,9 @@ export class TransportClient {
     const requestId = this.#takeRequestId();
     this.#responses.addMergedBlockMeta(requestId, callback);
     const message = { type: MessageType.MergedBlockMetaRequest, requestId, ...query };
-    this.#write(message, () => this.removeRpcRequest(requestId), callback.onFailure.bind(callback));
+    this.channel.write(message, (error) => {
+      if (error !== null) this.#failRequest(message, requestId, callback, error);
+    });
     return requestId;
   }
 
@@ -246,15 +254,23 @@ export class TransportClient {
     return requestId;
   }
 
-  /** A failed write fails its own request and closes the channel, for a frame may be half sent. */
-  #write(message: Message, forget: () => boolean, fail: (error: Error) => void): void {
-    this.channel.write(message, (error) => {
-      if (error === null) return;
-      const wasWaiting = forget();
-      const failure = this.#writeFailure(String(message.type), error);
-      if (wasWaiting) fail(failure);
-      if (!isRefusedBeforeWriting(error)) this.channel.abort(failure);
-    });
+  /** A failed write fails its own request and closes the channel. */
+  #failRequest(
+    message: Message,
+    requestId: Int64,
+    callback: { onFailure(error: Error): void },
+    error: Error,
+  ): void {
+    const wasWaiting = this.removeRpcRequest(requestId);
+    const failure = this.#failed(message, error);
+    if (wasWaiting) callback.onFailure(failure);
+  }
+
+  /** Closes the channel, for a frame may be half sent, unless the message was refused as a whole. */
+  #failed(message: Message, error: Error): TransportError {
+    const failure = this.#writeFailure(String(message.type), error);
+    if (!isRefusedBeforeWriting(error)) this.channel.abort(failure);
+    return failure;
   }
 
   #writeFailure(what: string, cause: Error | null): TransportError {

@@ -4,7 +4,12 @@
  */
 import type { ChannelHandler, HandlerContext, WriteDone } from "../channel/channel-handler.ts";
 import { type Int64, writeInt64 } from "../protocol/int64.ts";
-import { type Message, type MessageBody, MessageType } from "../protocol/message.ts";
+import {
+  type Message,
+  type MessageBody,
+  MessageType,
+  type RpcResponse,
+} from "../protocol/message.ts";
 import { utf8Bytes } from "../protocol/utf8.ts";
 import { TransportError } from "../transport-error.ts";
 import type { OutboundFrame } from "./frame.ts";
@@ -36,11 +41,7 @@ export function encodeMessage(message: Message): OutboundFrame {
     case MessageType.RpcRequest:
       return frame(rpcHeader(message.type, message.requestId, message.body), message.body);
     case MessageType.RpcResponse:
-      return frame(
-        rpcHeader(message.type, message.requestId, message.body),
-        message.body,
-        (cause) => rpcFailureHeader(message.requestId, bareText(cause)),
-      );
+      return encodeRpcResponse(message);
     case MessageType.RpcFailure:
       return frame(rpcFailureHeader(message.requestId, message.error), null);
     case MessageType.StreamRequest:
@@ -66,6 +67,13 @@ export function encodeMessage(message: Message): OutboundFrame {
         (cause) => rpcFailureHeader(message.requestId, bareText(cause)),
       );
   }
+}
+
+function encodeRpcResponse({ type, requestId, body }: RpcResponse): OutboundFrame {
+  const header = rpcHeader(type, requestId, body);
+  // Bytes are there already, and nothing needs to stand for them.
+  if (body instanceof Uint8Array) return frame(header, body);
+  return frame(header, body, (cause) => rpcFailureHeader(requestId, bareText(cause)));
 }
 
 /** Bytes of a body in either form. */

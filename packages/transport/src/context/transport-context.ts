@@ -50,8 +50,8 @@ export interface ServerOptions {
   readonly reusePort?: boolean | undefined;
 }
 
-/** First ids stay far enough below 2^53 to count up for ever. */
-const FIRST_REQUEST_ID_BOUND = 2 ** 48;
+/** The first two billion ids of a connection are small integers, which cost no memory of their own. */
+const FIRST_REQUEST_ID_BOUND = 2 ** 20;
 
 /** See the file comment. */
 export class TransportContext {

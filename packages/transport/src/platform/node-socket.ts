@@ -11,15 +11,10 @@ import { connectionLost, writeFailed } from "./node-error.ts";
 import type { Socket, SocketAddress, SocketEvents } from "./platform.ts";
 import type { ReadOwner, SocketReader } from "./socket-reader.ts";
 import { TurnAllowance } from "./turn-allowance.ts";
+import { type OnWritten, WriteBatch } from "./write-batch.ts";
 
 /** Bounds how long `onWritten` and `pendingBytes` can lag behind what the system has taken. */
 const BATCH_BYTES = 1024 * 1024;
-
-interface PendingWrite {
-  readonly pieces: readonly Uint8Array[];
-  readonly bytes: number;
-  readonly onWritten: (error: Error | null) => void;
-}
 
 type State = "open" | "ending" | "destroyed" | "closed";
 
@@ -32,8 +27,10 @@ export class NodeSocket implements Socket, ReadOwner {
   #state: State = "open";
   #lostBy: Error | null = null;
 
-  #waiting: PendingWrite[] = [];
-  #batch: readonly PendingWrite[] = [];
+  /** In order; null when nothing waits, for a list takes 32 bytes of an idle connection. */
+  #waiting: WriteBatch[] | null = null;
+  /** What Node has in its hands. */
+  #batch: WriteBatch | null = null;
   #pendingBytes = 0;
   #isFlushScheduled = false;
   readonly #allowance = new TurnAllowance();
@@ -98,7 +95,7 @@ export class NodeSocket implements Socket, ReadOwner {
     }
   }
 
-  write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void {
+  write(pieces: readonly Uint8Array[], onWritten: OnWritten | null): void {
     if (this.#state !== "open") {
       this.#refuse(onWritten);
       return;
@@ -106,7 +103,7 @@ export class NodeSocket implements Socket, ReadOwner {
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
     this.#pendingBytes += bytes;
-    this.#waiting.push({ pieces, bytes, onWritten });
+    this.#lastBatch().add(pieces, bytes, onWritten);
     this.#scheduleFlush();
   }
 
@@ -125,7 +122,7 @@ export class NodeSocket implements Socket, ReadOwner {
     if (this.#state !== "open") return;
     this.#state = "ending";
     if (this.#isPaused || this.#events === null) this.#discardFromNowOn();
-    if (this.#waiting.length + this.#batch.length === 0) this.#socket.end();
+    if (this.#waiting === null && this.#batch === null) this.#socket.end();
   }
 
   destroy(): void {
@@ -154,8 +151,17 @@ export class NodeSocket implements Socket, ReadOwner {
     this.#socket.resume();
   }
 
+  #lastBatch(): WriteBatch {
+    this.#waiting ??= [];
+    const last = this.#waiting.at(-1);
+    if (last !== undefined && last.bytes < BATCH_BYTES) return last;
+    const batch = new WriteBatch();
+    this.#waiting.push(batch);
+    return batch;
+  }
+
   #scheduleFlush(): void {
-    if (this.#isFlushScheduled || this.#batch.length > 0) return;
+    if (this.#isFlushScheduled || this.#batch !== null) return;
     this.#isFlushScheduled = true;
     if (this.#allowance.isSpent) setImmediate(flush, this);
     else process.nextTick(flush, this);
@@ -165,62 +171,68 @@ export class NodeSocket implements Socket, ReadOwner {
   flush(): void {
     this.#isFlushScheduled = false;
     if (this.#state === "destroyed" || this.#state === "closed") return;
-    if (this.#batch.length > 0 || this.#waiting.length === 0) return;
-    this.#batch = this.#takeBatch();
-    this.#allowance.spend(this.#batch.reduce((sum, write) => sum + write.bytes, 0));
-    const pieces = this.#batch.flatMap((write) => write.pieces.filter((piece) => piece.length > 0));
+    if (this.#batch !== null || this.#waiting === null) return;
+    const batch = this.#takeBatch(this.#waiting);
+    this.#batch = batch;
+    this.#allowance.spend(batch.bytes);
+    const pieces = batch.finish();
     const last = pieces.pop();
     if (last === undefined) {
-      this.#onBatchWritten();
+      this.#onBatchWritten(batch);
       return;
     }
     if (pieces.length > 0) this.#socket.cork();
     for (const piece of pieces) this.#socket.write(piece);
     this.#socket.write(last, (error) => {
       // A failed write destroys the socket; "close" then fails everything that is pending.
-      if (error === null || error === undefined) this.#onBatchWritten();
+      if (error === null || error === undefined) this.#onBatchWritten(batch);
     });
     if (pieces.length > 0) this.#socket.uncork();
   }
 
-  #takeBatch(): readonly PendingWrite[] {
-    let count = 0;
-    for (let bytes = 0; count < this.#waiting.length && bytes < BATCH_BYTES; count += 1) {
-      bytes += this.#waiting[count]?.bytes ?? 0;
-    }
-    if (count < this.#waiting.length) return this.#waiting.splice(0, count);
-    const all = this.#waiting;
-    this.#waiting = [];
-    return all;
+  #takeBatch(waiting: WriteBatch[]): WriteBatch {
+    const batch = waiting.shift();
+    invariant(batch !== undefined, "a list of what waits is not empty");
+    if (waiting.length === 0) this.#waiting = null;
+    return batch;
   }
 
-  #onBatchWritten(): void {
-    const batch = this.#batch;
-    this.#batch = [];
-    for (const { bytes, onWritten } of batch) {
-      this.#pendingBytes -= bytes;
-      this.guard(() => onWritten(null));
-    }
-    if (this.#waiting.length > 0) this.#scheduleFlush();
+  #onBatchWritten(batch: WriteBatch): void {
+    this.#batch = null;
+    this.#pendingBytes -= batch.bytes;
+    this.guard(() => this.#events?.onSent?.());
+    this.#report(batch.end(true), null);
+    if (this.#waiting !== null) this.#scheduleFlush();
     else if (this.#state === "ending") this.#socket.end();
   }
 
-  #refuse(onWritten: (error: Error | null) => void): void {
+  #report(reports: readonly OnWritten[], error: Error | null): void {
+    for (const onWritten of reports) {
+      try {
+        onWritten(error);
+      } catch (failure) {
+        this.#fail(failure);
+      }
+    }
+  }
+
+  #refuse(onWritten: OnWritten | null): void {
+    if (onWritten === null) return;
     if (this.#state === "ending" || this.#state === "closed") {
       queueMicrotask(() => this.guard(() => onWritten(writeFailed(this.#lostBy))));
     } else {
       // In order behind what is being lost.
-      this.#waiting.push({ pieces: [], bytes: 0, onWritten });
+      this.#lastBatch().add([], 0, onWritten);
     }
   }
 
   #onClose(): void {
     this.#state = "closed";
-    const lost = [...this.#batch, ...this.#waiting];
-    this.#batch = [];
-    this.#waiting = [];
+    const lost = [this.#batch, ...(this.#waiting ?? [])];
+    this.#batch = null;
+    this.#waiting = null;
     this.#pendingBytes = 0;
-    for (const { onWritten } of lost) this.guard(() => onWritten(writeFailed(this.#lostBy)));
+    for (const batch of lost) this.#report(batch?.end(false) ?? [], writeFailed(this.#lostBy));
     this.guard(() => this.#events?.onClose(this.#lostBy));
   }
 }

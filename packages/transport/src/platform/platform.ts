@@ -94,6 +94,8 @@ export interface SocketEvents {
    * given to `onData` may lie there already. A socket need not ask.
    */
   readTarget?(): Uint8Array | null;
+  /** The system took some of what was written; before the reports of those writes. */
+  onSent?(): void;
   /** The peer half-closed. */
   onEnd(): void;
   /** The last event, exactly once; `error` is set when the connection was lost rather than closed. */
@@ -110,9 +112,9 @@ export interface Socket {
   start(events: SocketEvents): void;
   /**
    * Queues pieces in order; the caller keeps them unchanged until `onWritten`.
-   * `onWritten` is called once, with the error when the bytes were lost.
+   * `onWritten` is called once, with the error when the bytes were lost; null when nobody asks.
    */
-  write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void;
+  write(pieces: readonly Uint8Array[], onWritten: ((error: Error | null) => void) | null): void;
   /** Bytes handed to `write` and not yet taken by the system. */
   readonly pendingBytes: number;
   pauseReading(): void;

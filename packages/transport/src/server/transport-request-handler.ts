@@ -185,7 +185,7 @@ export class TransportRequestHandler implements AnswerWriter {
 
   #begin(requestId: Int64): Reply {
     this.#inProgress += 1;
-    return new Reply(requestId, (message) => this.answer(message));
+    return new Reply(requestId, this);
   }
 
   /** Writes the answer to a request that was counted. */
@@ -228,12 +228,12 @@ export class TransportRequestHandler implements AnswerWriter {
 /** Answers one request once; a second answer is dropped, because the id may be in use again. */
 class Reply implements RpcReplyCallback {
   readonly #requestId: Int64;
-  readonly #send: (message: ResponseMessage) => void;
+  readonly #requests: TransportRequestHandler;
   #isAnswered = false;
 
-  constructor(requestId: Int64, send: (message: ResponseMessage) => void) {
+  constructor(requestId: Int64, requests: TransportRequestHandler) {
     this.#requestId = requestId;
-    this.#send = send;
+    this.#requests = requests;
   }
 
   onSuccess(body: MessageBody): void {
@@ -256,7 +256,7 @@ class Reply implements RpcReplyCallback {
       return;
     }
     this.#isAnswered = true;
-    this.#send(message);
+    this.#requests.answer(message);
   }
 }
 

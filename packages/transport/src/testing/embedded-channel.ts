@@ -116,13 +116,18 @@ function keepBlock(message: unknown): void {
   if (bodyLease instanceof BlockLease && body instanceof Uint8Array) bodyLease.keep(body);
 }
 
+interface HeldWrite {
+  readonly bytes: number;
+  readonly onWritten: ((error: Error | null) => void) | null;
+}
+
 class EmbeddedSocket implements Socket {
   readonly remoteAddress = { host: "192.0.2.1", port: 7337 };
   readonly localAddress = { host: "192.0.2.2", port: 40_000 };
   readonly #holdsWrites: boolean;
   #events: SocketEvents | null = null;
   #pieces: Uint8Array[] = [];
-  #held: { readonly bytes: number; readonly onWritten: (error: Error | null) => void }[] = [];
+  #held: HeldWrite[] = [];
   isClosed = false;
 
   constructor(holdsWrites: boolean) {
@@ -142,16 +147,16 @@ class EmbeddedSocket implements Socket {
     this.#events = events;
   }
 
-  write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void {
+  write(pieces: readonly Uint8Array[], onWritten: HeldWrite["onWritten"]): void {
     if (this.isClosed) {
-      onWritten(new Error("the socket is closed"));
+      onWritten?.(new Error("the socket is closed"));
       return;
     }
     // Copied, because a body may reuse its buffer once the write is complete.
     this.#pieces.push(...pieces.map((piece) => Buffer.from(piece)));
     const bytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
     if (this.#holdsWrites) this.#held.push({ bytes, onWritten });
-    else onWritten(null);
+    else this.#report([{ bytes, onWritten }], null);
   }
 
   takePieces(): Uint8Array[] {
@@ -163,7 +168,12 @@ class EmbeddedSocket implements Socket {
   completeWrites(error: Error | null): void {
     const held = this.#held;
     this.#held = [];
-    for (const { onWritten } of held) onWritten(error);
+    this.#report(held, error);
+  }
+
+  #report(writes: readonly HeldWrite[], error: Error | null): void {
+    if (error === null) this.#events?.onSent?.();
+    for (const { onWritten } of writes) onWritten?.(error);
   }
 
   disconnect(error: Error | null): void {

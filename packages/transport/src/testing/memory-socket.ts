@@ -39,7 +39,7 @@ interface PendingWrite {
   /** What the pipe has not taken yet. */
   rest: Uint8Array[];
   restBytes: number;
-  readonly onWritten: (error: Error | null) => void;
+  readonly onWritten: ((error: Error | null) => void) | null;
 }
 
 /** Two ends that are connected with each other. */
@@ -92,9 +92,9 @@ export class MemorySocket implements Socket {
     else this.#schedule();
   }
 
-  write(pieces: readonly Uint8Array[], onWritten: (error: Error | null) => void): void {
+  write(pieces: readonly Uint8Array[], onWritten: ((error: Error | null) => void) | null): void {
     if (this.#state === "ending" || this.#state === "closed") {
-      queueMicrotask(() => this.guard(() => onWritten(writeFailed(this.#lostBy))));
+      queueMicrotask(() => this.guard(() => onWritten?.(writeFailed(this.#lostBy))));
       return;
     }
     const rest = pieces.filter((piece) => piece.length > 0);
@@ -199,7 +199,8 @@ export class MemorySocket implements Socket {
       if (!isTaken) return;
       this.#writes.shift();
       const { onWritten } = write;
-      this.guard(() => onWritten(null));
+      this.guard(() => this.#events?.onSent?.());
+      this.guard(() => onWritten?.(null));
     }
     if (this.#state !== "ending" || this.#isFinSent) return;
     this.#isFinSent = true;
@@ -285,7 +286,7 @@ export class MemorySocket implements Socket {
     const lost = this.#writes;
     this.#writes = [];
     this.#pendingBytes = 0;
-    for (const { onWritten } of lost) this.guard(() => onWritten(writeFailed(this.#lostBy)));
+    for (const { onWritten } of lost) this.guard(() => onWritten?.(writeFailed(this.#lostBy)));
     this.guard(() => this.#events?.onClose(this.#lostBy));
   }
 }

@@ -90,6 +90,25 @@ describe("node network", () => {
     await listener.close();
   });
 
+  it("keeps small writes, which it copies, and large ones in order", async () => {
+    const { client, server, listener, atServer } = await connectedPair(network);
+    const sizes = [0, 1, 21, 4096, 4097, 70_000, 2000, 2096, 0, 1024];
+    const sent: Buffer[] = [];
+    const reports: number[] = [];
+    for (let index = 0; index < 500; index += 1) {
+      const size = sizes[index % sizes.length] ?? 0;
+      const pieces = [Buffer.alloc(size, index), Buffer.alloc(index % 3, index + 1)];
+      sent.push(...pieces);
+      client.write(pieces, (error) => void reports.push(error === null ? index : -1));
+    }
+    client.end();
+    await atServer.saw("end");
+    expect(atServer.bytes.equals(Buffer.concat(sent))).toBe(true);
+    expect(reports).toEqual(Array.from({ length: 500 }, (_, index) => index));
+    server.destroy();
+    await listener.close();
+  });
+
   it("lets timers run while a peer takes every byte at once", async () => {
     const { port, worker } = await drainingPeer();
     const socket = await network.connect({ host: "127.0.0.1", port, timeoutMs: 5000 });
