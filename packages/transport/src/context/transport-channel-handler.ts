@@ -1,3 +1,4 @@
+import type { Channel } from "../channel/channel.ts";
 import type { ChannelHandler, HandlerContext } from "../channel/channel-handler.ts";
 import { IDLE_EVENT } from "../channel/idle-state-handler.ts";
 import type { TransportClient } from "../client/transport-client.ts";
@@ -92,13 +93,14 @@ export class TransportChannelHandler implements ChannelHandler {
     this.#onClosed?.(this);
     this.#rules.metrics.channelUnregistered();
     this.requests.close();
-    const { closeReason } = context.channel;
+    // An error with its stack is dear: it is made only for those who wait.
+    if (this.responses.outstanding > 0) this.responses.failAll(this.#lossOf(context.channel));
+  }
+
+  #lossOf({ closeReason }: Channel): TransportError {
+    if (closeReason instanceof TransportError) return closeReason;
     const text = `Connection from ${this.client.remoteAddress} closed`;
-    this.responses.failAll(
-      closeReason instanceof TransportError
-        ? closeReason
-        : new TransportError("CHANNEL_CLOSED", text, { cause: closeReason ?? undefined }),
-    );
+    return new TransportError("CHANNEL_CLOSED", text, { cause: closeReason ?? undefined });
   }
 
   #giveUp(): void {

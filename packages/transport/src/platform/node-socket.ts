@@ -228,11 +228,11 @@ export class NodeSocket implements Socket, ReadOwner {
 
   #onClose(): void {
     this.#state = "closed";
-    const lost = [this.#batch, ...(this.#waiting ?? [])];
+    const lost = [...(this.#batch === null ? [] : [this.#batch]), ...(this.#waiting ?? [])];
     this.#batch = null;
     this.#waiting = null;
     this.#pendingBytes = 0;
-    for (const batch of lost) this.#report(batch?.end(false) ?? [], writeFailed(this.#lostBy));
+    for (const batch of lost) this.#report(batch.end(false), writeFailed(this.#lostBy));
     this.guard(() => this.#events?.onClose(this.#lostBy));
   }
 }
