@@ -10,11 +10,11 @@
  * and then the very next byte is raw stream data that belongs to no frame.
  */
 import { BlockLease, BlockPool } from "../buffer/block-pool.ts";
-import { type BodyLease, readBufferLease } from "../buffer/body-lease.ts";
 import type { ChannelHandler, HandlerContext } from "../channel/channel-handler.ts";
 import { identifyForeignProtocol } from "../foreign/foreign-protocol.ts";
 import { invariant } from "../invariant.ts";
 import { TransportError } from "../transport-error.ts";
+import { FrameInRead, type InboundFrame } from "./frame.ts";
 
 /** Size of the length field. */
 export const LENGTH_FIELD_BYTES = 8;
@@ -185,8 +185,7 @@ export class FrameDecoder implements ChannelHandler {
   #takeContent(context: HandlerContext, chunk: Buffer, offset: number): number {
     const taken = Math.min(this.#missingBytes, chunk.length - offset);
     if (this.#block === null && taken === this.#missingBytes) {
-      const content = chunk.subarray(offset, offset + taken);
-      this.#deliver(context, content, readBufferLease);
+      this.#deliver(context, new FrameInRead(chunk, offset, offset + taken));
       return taken;
     }
     const gathered = this.#gather(chunk, offset, taken);
@@ -194,24 +193,24 @@ export class FrameDecoder implements ChannelHandler {
     return gathered;
   }
 
-  #deliver(context: HandlerContext, bytes: Buffer, lease: BodyLease | null): void {
+  #deliver(context: HandlerContext, frame: InboundFrame): void {
     this.#missingBytes = -1;
     this.#isFirstFrame = false;
-    context.fireChannelRead({ bytes, lease });
+    context.fireChannelRead(frame);
   }
 
   /** Whoever wants the frame beyond this turn keeps its block; otherwise the next frame gets it. */
   #deliverGathered(context: HandlerContext): void {
     const block = this.#block as Buffer;
     if (this.#gathered.length > 0) {
-      this.#deliver(context, this.#join(block), null);
+      this.#deliver(context, { bytes: this.#join(block), lease: null });
       return;
     }
     const bytes = block.subarray(0, this.#blockBytes);
     this.#drop();
     const lease = new BlockLease();
     try {
-      this.#deliver(context, bytes, lease);
+      this.#deliver(context, { bytes, lease });
     } finally {
       if (lease.end()) blocks.put(block);
     }

@@ -5,7 +5,7 @@ import { ByteReader } from "../protocol/byte-reader.ts";
 import { readInt64 } from "../protocol/int64.ts";
 import { type Message, MessageType } from "../protocol/message.ts";
 import { TransportError } from "../transport-error.ts";
-import type { InboundFrame } from "./frame.ts";
+import { FrameInRead, type InboundFrame } from "./frame.ts";
 
 /** Inbound handler: frames in, messages out. A malformed one goes on as an exception. */
 export class MessageDecoder implements ChannelHandler {
@@ -30,19 +30,24 @@ const FIXED_HEADER_BYTES = 13;
  * @throws TransportError MESSAGE_MALFORMED.
  */
 export function decodeMessage(input: InboundFrame): Message {
-  const { bytes } = input;
-  const type = bytes.readInt8(0);
+  if (input instanceof FrameInRead)
+    return decodeAt(input.read, input.start, input.end, input.lease);
+  return decodeAt(input.bytes, 0, input.bytes.length, input.lease);
+}
+
+function decodeAt(bytes: Buffer, start: number, end: number, lease: BodyLease | null): Message {
+  const type = bytes.readInt8(start);
   switch (type) {
     case MessageType.ChunkFetchSuccess:
     case MessageType.RpcRequest:
     case MessageType.RpcResponse:
     case MessageType.MergedBlockMetaSuccess:
     case MessageType.ChunkFetchRequest:
-      return bytes.length < FIXED_HEADER_BYTES
-        ? refuseShort(bytes)
-        : decodeFixedHeader(type, bytes, input.lease);
+      return end - start < FIXED_HEADER_BYTES
+        ? refuseShort(type, end - start)
+        : decodeFixedHeader(type, bytes, start, end, lease);
     default:
-      return decodeVariableHeader(type, new ByteReader(bytes), input.lease);
+      return decodeVariableHeader(type, new ByteReader(bytes.subarray(start, end)), lease);
   }
 }
 
@@ -56,18 +61,20 @@ type FixedHeaderType =
 function decodeFixedHeader(
   type: FixedHeaderType,
   bytes: Buffer,
+  start: number,
+  end: number,
   bodyLease: BodyLease | null,
 ): Message {
-  const id = readInt64(bytes, 1);
+  const id = readInt64(bytes, start + 1);
   if (type === MessageType.ChunkFetchRequest) {
-    return { type, streamId: id, chunkIndex: bytes.readInt32BE(9) };
+    return { type, streamId: id, chunkIndex: bytes.readInt32BE(start + 9) };
   }
-  const body = bytes.subarray(FIXED_HEADER_BYTES);
+  const body = bytes.subarray(start + FIXED_HEADER_BYTES, end);
   switch (type) {
     case MessageType.ChunkFetchSuccess:
-      return { type, streamId: id, chunkIndex: bytes.readInt32BE(9), body, bodyLease };
+      return { type, streamId: id, chunkIndex: bytes.readInt32BE(start + 9), body, bodyLease };
     case MessageType.MergedBlockMetaSuccess:
-      return { type, requestId: id, numChunks: bytes.readInt32BE(9), body, bodyLease };
+      return { type, requestId: id, numChunks: bytes.readInt32BE(start + 9), body, bodyLease };
     case MessageType.RpcRequest:
     case MessageType.RpcResponse:
       return { type, requestId: id, body, bodyLease };
@@ -120,10 +127,10 @@ function decodeVariableHeader(
   }
 }
 
-function refuseShort(bytes: Buffer): never {
+function refuseShort(type: number, length: number): never {
   throw new TransportError(
     "MESSAGE_MALFORMED",
-    `message of type ${bytes.readInt8(0)} ends after ${bytes.length} bytes`,
+    `message of type ${type} ends after ${length} bytes`,
     { javaClass: "java.lang.IndexOutOfBoundsException" },
   );
 }
