@@ -45,12 +45,9 @@ export {
   type HeartbeatResponse,
 } from "./protocol/heartbeat-messages.ts";
 export type { LocationsAndStatus } from "./protocol/location-messages.ts";
-export type {
-  BlockManagerRegistration,
-  BlockReport,
-  BlockUpdate,
-} from "./protocol/registration-messages.ts";
+export type { BlockManagerRegistration, BlockUpdate } from "./protocol/registration-messages.ts";
 export type { ReplicationOrder } from "./protocol/replicate-block.ts";
+export type { BlockReport } from "./protocol/report-messages.ts";
 export {
   DecommissionBlockManager,
   MarkRDDBlockAsVisible,
@@ -93,5 +90,10 @@ export {
 } from "./tracker/map-output-tracker-master-endpoint.ts";
 export { MapStatus, type MapStatusFields } from "./tracker/map-status.ts";
 export { MergeStatus, type MergeStatusFields } from "./tracker/merge-status.ts";
-export type { BlocksAtLocation, ShuffleBlockInfo } from "./tracker/shuffle-outputs.ts";
+export { deserializeStatuses, serializeStatuses } from "./tracker/serialized-statuses.ts";
+export type {
+  BlocksAtLocation,
+  ShuffleBlockInfo,
+  ShuffleOutputs,
+} from "./tracker/shuffle-outputs.ts";
 export { decodeSize, encodeSize } from "./tracker/size-code.ts";

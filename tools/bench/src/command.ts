@@ -15,6 +15,10 @@ import {
 } from "./halves/half-command.ts";
 import { drive, serve } from "./halves/node-halves.ts";
 import { prepareRegionFile } from "./halves/region-file.ts";
+import { runClusterDriver } from "./master/cluster-driver.ts";
+import { runClusterExecutors } from "./master/cluster-executors.ts";
+import { runMasterSuite } from "./master/master-command.ts";
+import { runStatusHalf } from "./master/status-half.ts";
 import { benchmarkPage } from "./report/page.ts";
 import { ratioChart } from "./report/ratio-chart.ts";
 import { jsonReport } from "./report/run-report.ts";
@@ -43,11 +47,12 @@ const QUICK_LIMIT_SECONDS = 80;
 
 /** What `--suite` has named. */
 interface Chosen {
+  readonly master: boolean;
   readonly transport: readonly Suite[];
   readonly service: readonly ServiceSuite[];
 }
 
-const NOTHING: Chosen = { transport: [], service: [] };
+const NOTHING: Chosen = { master: false, transport: [], service: [] };
 
 interface RunOptions {
   readonly suite: Chosen;
@@ -84,7 +89,7 @@ export function createCommand(): Command {
     .description("Speed and memory of the transport, beside Spark's own and others, in turns.")
     .option(
       "--suite <name>",
-      "run this one or group (rpc, service) only; may be repeated",
+      "run this one or group (rpc, service, master) only; may be repeated",
       choose,
       NOTHING,
     )
@@ -100,6 +105,24 @@ export function createCommand(): Command {
   program.addCommand(createServerCommand());
   program.addCommand(createClientCommand());
   program.addCommand(new Command("service-client").action(runServiceClient), { hidden: true });
+  program.addCommand(
+    new Command("master-driver")
+      .argument("<silenceMs>")
+      .action((silenceMs: string) => runClusterDriver(Number(silenceMs))),
+    { hidden: true },
+  );
+  program.addCommand(new Command("master-executors").action(runClusterExecutors), { hidden: true });
+  program.addCommand(
+    new Command("master-statuses")
+      .argument("<maps>")
+      .argument("<partitions>")
+      .argument("<places>")
+      .action((...sizes: readonly string[]) => {
+        const [maps = 0, partitions = 0, places = 0] = sizes.map(Number);
+        return runStatusHalf({ maps, partitions, places });
+      }),
+    { hidden: true },
+  );
   return program;
 }
 
@@ -133,9 +156,10 @@ async function runCommand(options: RunOptions): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
   }
-  const { service, transport } = options.suite;
+  const { master, service, transport } = options.suite;
   if (service.length > 0) await runService(service, options, stop.signal);
-  if (service.length > 0 && transport.length === 0) return;
+  if (master) await runMaster(options);
+  if ((service.length > 0 || master) && transport.length === 0) return;
   const report = await runBenchmark(
     {
       suites: transport.length > 0 ? transport : SUITES,
@@ -166,6 +190,15 @@ function runService(
     warmUpSeconds: warmUpSeconds ?? (quick ? 0.2 : 4),
   };
   return runServiceSuites({ suites, withSpark: peersOf(peer).includes("jvm"), pace, json }, signal);
+}
+
+function runMaster({ json, peer, quick, rounds }: RunOptions): Promise<void> {
+  return runMasterSuite({
+    withSpark: peersOf(peer).includes("jvm"),
+    isQuick: quick,
+    rounds: rounds ?? (quick ? 1 : 5),
+    json,
+  });
 }
 
 function typedCommand(args: readonly string[]): string {
@@ -243,6 +276,7 @@ function peersOf(chosen: readonly string[]): readonly ContenderName[] {
 }
 
 function choose(name: string, before: Chosen): Chosen {
+  if (name === "master") return { ...before, master: true };
   const service = serviceSuitesNamed(name);
   if (service.length > 0) return { ...before, service: [...before.service, ...service] };
   return { ...before, transport: addSuite(name, before.transport) };
@@ -252,7 +286,7 @@ function addSuite(name: string, before: readonly Suite[] = []): readonly Suite[]
   const found = SUITE_GROUPS[name] ?? SUITES.filter((suite) => suite.name === name);
   if (found.length > 0) return [...before, ...found];
   const suites = [...SUITES, ...SERVICE_SUITES].map((suite) => suite.name);
-  const names = [...Object.keys(SUITE_GROUPS), "service", ...suites].join(", ");
+  const names = [...Object.keys(SUITE_GROUPS), "service", "master", ...suites].join(", ");
   throw new InvalidArgumentError(`There are: ${names}.`);
 }
 

@@ -37,10 +37,8 @@ import {
 import {
   BlockManagerHeartbeat,
   type BlockManagerRegistration,
-  type BlockReport,
   type BlockUpdate,
   RegisterBlockManager,
-  ReportBlocks,
   StopBlockManagerMaster,
   UpdateBlockInfo,
 } from "../protocol/registration-messages.ts";
@@ -52,6 +50,7 @@ import {
   RemoveShuffle,
 } from "../protocol/removal-messages.ts";
 import type { ReplicationOrder } from "../protocol/replicate-block.ts";
+import { type BlockReport, ReportBlocks } from "../protocol/report-messages.ts";
 import { GetSnapshot, type MasterSnapshot } from "../protocol/snapshot-messages.ts";
 import {
   type BlockStatusAt,

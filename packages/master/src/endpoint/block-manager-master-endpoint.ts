@@ -18,6 +18,7 @@ import * as locations from "../protocol/location-messages.ts";
 import * as mergers from "../protocol/merger-messages.ts";
 import * as registration from "../protocol/registration-messages.ts";
 import * as removals from "../protocol/removal-messages.ts";
+import * as reports from "../protocol/report-messages.ts";
 import * as snapshots from "../protocol/snapshot-messages.ts";
 import type { BlockWithStatus } from "../protocol/status-messages.ts";
 import * as statuses from "../protocol/status-messages.ts";
@@ -206,7 +207,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
     const state = this.#state;
     this.receiveAndReply(registration.RegisterBlockManager, (request) => this.#register(request));
     this.receiveAndReply(registration.UpdateBlockInfo, (update) => this.#update(update));
-    this.receiveAndReply(registration.ReportBlocks, (report) => this.#report(report));
+    this.receiveAndReply(reports.ReportBlocks, (report) => this.#report(report));
     this.receiveAndReply(executors.GetPeers, (id) => state.peersOf(id));
     this.receiveAndReply(executors.DecommissionBlockManagers, (executorIds) => {
       state.decommission(executorIds);
@@ -306,7 +307,7 @@ export class BlockManagerMasterEndpoint extends RpcEndpoint {
   }
 
   /** False at the first block that is not taken note of. */
-  #report({ blockManagerId, blocks, isLastOfAll }: registration.BlockReport): boolean {
+  #report({ blockManagerId, blocks, isLastOfAll }: reports.BlockReport): boolean {
     const isTaken = ({ blockId, status }: BlockWithStatus): boolean =>
       this.#update({ blockManagerId, blockId, ...status });
     if (!blocks.every(isTaken)) return false;

@@ -86,7 +86,7 @@ export class PairTable {
     for (const { values } of this.#columns) values[row] = 0;
     this.#a.values[row] = a;
     this.#b.values[row] = b;
-    this.#index[this.#slotOf(a, b)] = row + 1;
+    this.#index[this.#emptySlotFor(a, b)] = row + 1;
     this.#size += 1;
     return row;
   }
@@ -127,6 +127,15 @@ export class PairTable {
       if (entry === 0 || (as[entry - 1] === a && bs[entry - 1] === b)) return slot;
       slot = (slot + 1) & mask;
     }
+  }
+
+  /** Where a pair goes that is not there. Rows are not looked at: each would be a miss of the caches. */
+  #emptySlotFor(a: number, b: number): number {
+    const index = this.#index;
+    const mask = index.length - 1;
+    let slot = hash(a, b) & mask;
+    while (index[slot] !== 0) slot = (slot + 1) & mask;
+    return slot;
   }
 
   /** Empties a slot, and moves up those that were pushed behind it. */
@@ -170,7 +179,8 @@ export class PairTable {
     this.#index = new Int32Array(former.length * 2);
     for (let slot = 0; slot < former.length; slot++) {
       const entry = former[slot] as number;
-      if (entry !== 0) this.#index[this.#slotOf(this.a(entry - 1), this.b(entry - 1))] = entry;
+      if (entry === 0) continue;
+      this.#index[this.#emptySlotFor(this.a(entry - 1), this.b(entry - 1))] = entry;
     }
   }
 

@@ -13,7 +13,7 @@ export function sizesToWire(sizes: BlockSizes): {
   sizeCodes?: Uint8Array;
   highlyCompressed?: Uint8Array;
 } {
-  if (sizes.form === "compressed") return { sizeCodes: sizes.codes };
+  if (sizes.form === "compressed") return { sizeCodes: sizes.bytes() };
   return { highlyCompressed: sizes.toBytes() };
 }
 

@@ -5,8 +5,10 @@ import { idsCodec } from "./answers.ts";
 import {
   blockIdFromWire,
   blockNames,
+  idFromWire,
   idsFromWire,
   idsToWire,
+  idToWire,
   statusFromWire,
   statusToWire,
 } from "./values.ts";
@@ -70,10 +72,8 @@ export const GetLocationsMultipleBlockIds: RpcMessage<
     fromWire: (wire) => wire.blockIds.map(blockIdFromWire),
   }),
   reply: protobufCodec(bm.master.LocationsOfBlocks, {
-    toWire: (lists: readonly (readonly BlockManagerId[])[]) => ({
-      locations: lists.map(idsToWire),
-    }),
-    fromWire: (wire) => wire.locations.map(idsFromWire),
+    toWire: holdersToWire,
+    fromWire: holdersFromWire,
   }),
 });
 
@@ -93,3 +93,42 @@ export const GetLocationsAndStatus: RpcMessage<LocationsAndStatusQuery, Location
     }),
     reply: locationsAndStatusCodec,
   });
+
+type Lists = readonly (readonly BlockManagerId[])[];
+
+/** Each block manager once: many blocks share few of them. */
+function holdersToWire(lists: Lists): {
+  managers: ReturnType<typeof idToWire>[];
+  counts: number[];
+  holders: number[];
+} {
+  const indexes = new Map<BlockManagerId, number>();
+  const holders: number[] = [];
+  for (const list of lists) {
+    for (const id of list) {
+      const index = indexes.get(id) ?? indexes.size;
+      indexes.set(id, index);
+      holders.push(index);
+    }
+  }
+  return {
+    managers: [...indexes.keys()].map(idToWire),
+    counts: lists.map((list) => list.length),
+    holders,
+  };
+}
+
+function holdersFromWire({ managers, counts, holders }: bm.master.LocationsOfBlocks): Lists {
+  const ids = managers.map(idFromWire);
+  let at = 0;
+  const lists = counts.map((count) => {
+    at += count;
+    return holders.slice(at - count, at).map((index) => {
+      const id = ids[index];
+      if (id === undefined) throw new RangeError(`holder ${index} of ${ids.length}`);
+      return id;
+    });
+  });
+  if (at !== holders.length) throw new RangeError(`${holders.length} holders, not ${at}`);
+  return lists;
+}

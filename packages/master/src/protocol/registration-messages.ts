@@ -12,16 +12,7 @@ import {
 } from "@bm/rpc";
 import { bm } from "../gen/master.js";
 import { flagCodec, idCodec } from "./answers.ts";
-import type { BlockWithStatus } from "./status-messages.ts";
-import {
-  blockIdFromWire,
-  idFromWire,
-  idToWire,
-  levelFromWire,
-  levelToWire,
-  statusFromWire,
-  statusToWire,
-} from "./values.ts";
+import { blockIdFromWire, idFromWire, idToWire, levelFromWire, levelToWire } from "./values.ts";
 
 /** A block manager that wants to be known. */
 export interface BlockManagerRegistration {
@@ -46,17 +37,6 @@ export interface BlockUpdate {
   readonly storageLevel: StorageLevel;
   readonly memSize: number;
   readonly diskSize: number;
-}
-
-/** What a block manager has of many blocks from now on. */
-export interface BlockReport {
-  readonly blockManagerId: BlockManagerId;
-  readonly blocks: readonly BlockWithStatus[];
-  /**
-   * The block manager, which has registered again, has now reported everything: what it had before
-   * and did not report since is gone.
-   */
-  readonly isLastOfAll: boolean;
 }
 
 const registrationCodec: MessageCodec<BlockManagerRegistration> = protobufCodec(
@@ -98,25 +78,6 @@ const updateCodec: MessageCodec<BlockUpdate> = protobufCodec(bm.master.UpdateBlo
   }),
 });
 
-const reportCodec: MessageCodec<BlockReport> = protobufCodec(bm.master.ReportBlocks, {
-  toWire: ({ blockManagerId, blocks, isLastOfAll }: BlockReport) => ({
-    blockManagerId: idToWire(blockManagerId),
-    blocks: blocks.map(({ blockId, status }) => ({
-      blockId: blockId.name,
-      status: statusToWire(status),
-    })),
-    isLastOfAll,
-  }),
-  fromWire: (wire) => ({
-    blockManagerId: idFromWire(wire.blockManagerId),
-    blocks: wire.blocks.map(({ blockId, status }) => ({
-      blockId: blockIdFromWire(blockId),
-      status: statusFromWire(status),
-    })),
-    isLastOfAll: wire.isLastOfAll,
-  }),
-});
-
 /** Answers the id with topology, or one of executor `invalid`. */
 export const RegisterBlockManager: RpcMessage<BlockManagerRegistration, BlockManagerId> =
   defineMessage({ type: "RegisterBlockManager", request: registrationCodec, reply: idCodec });
@@ -125,13 +86,6 @@ export const RegisterBlockManager: RpcMessage<BlockManagerRegistration, BlockMan
 export const UpdateBlockInfo: RpcMessage<BlockUpdate, boolean> = defineMessage({
   type: "UpdateBlockInfo",
   request: updateCodec,
-  reply: flagCodec,
-});
-
-/** As many UpdateBlockInfo. Answers false when the block manager must register again. */
-export const ReportBlocks: RpcMessage<BlockReport, boolean> = defineMessage({
-  type: "ReportBlocks",
-  request: reportCodec,
   reply: flagCodec,
 });
 

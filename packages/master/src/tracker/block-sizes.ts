@@ -26,15 +26,20 @@ const HUGE_BYTES = INT_BYTES + 1;
 /** See the file comment. */
 export type BlockSizes = CompressedSizes | HighlyCompressedSizes;
 
-/** One code per partition. */
+/** One code per partition; see size-code.ts. */
 export class CompressedSizes {
   readonly form = "compressed";
-  /** See size-code.ts. */
-  readonly codes: Uint8Array;
+  /** Has those of others, too: a view for each of very many would take more than the codes do. */
+  readonly #all: Uint8Array;
+  readonly #from: number;
+  /** Number of partitions. */
+  readonly numPartitions: number;
 
   /** The codes are not copied. */
-  constructor(codes: Uint8Array) {
-    this.codes = codes;
+  constructor(codes: Uint8Array, from = 0, to: number = codes.length) {
+    this.#all = codes;
+    this.#from = from;
+    this.numPartitions = to - from;
   }
 
   /** Of exact sizes in bytes. @throws MasterError SIZE_INVALID */
@@ -48,24 +53,56 @@ export class CompressedSizes {
     return { sizes: new CompressedSizes(Uint8Array.from(codes)), end: INT_BYTES + codes.length };
   }
 
-  /** Number of partitions. */
-  get numPartitions(): number {
-    return this.codes.length;
+  /**
+   * The codes of many, as views on the few arrays in which they stand: those that follow each other there
+   * are in one view. A view for each of 200,000 takes longer than copying what it shows.
+   */
+  static runs(many: Iterable<BlockSizes>): Uint8Array[] {
+    const runs: Uint8Array[] = [];
+    let [all, from, to]: [Uint8Array | null, number, number] = [null, 0, 0];
+    const end = (): void => {
+      if (all !== null) runs.push(all.subarray(from, to));
+      all = null;
+    };
+    for (const sizes of many) {
+      if (!(sizes instanceof CompressedSizes)) {
+        end();
+        runs.push(sizes.bytes());
+        continue;
+      }
+      if (sizes.#all !== all || sizes.#from !== to) {
+        end();
+        [all, from] = [sizes.#all, sizes.#from];
+      }
+      to = sizes.#from + sizes.numPartitions;
+    }
+    end();
+    return runs;
+  }
+
+  /** Bytes of {@link bytes}. */
+  get byteLength(): number {
+    return this.numPartitions;
+  }
+
+  /** The codes alone, as a view. */
+  bytes(): Uint8Array {
+    return this.#all.subarray(this.#from, this.#from + this.numPartitions);
   }
 
   /** Approximate bytes; exactly 0 for an empty block. @throws MasterError PARTITION_INVALID */
   sizeOf(partition: number): number {
-    const code = this.codes[partition];
-    if (code !== undefined) return decodeSize(code);
+    const code = partition < this.numPartitions ? this.#all[this.#from + partition] : undefined;
+    if (code !== undefined && partition >= 0) return decodeSize(code);
     const detail = `partition ${partition} of ${this.numPartitions}`;
     throw new MasterError("PARTITION_INVALID", detail);
   }
 
   /** The byte form in a new array. */
   toBytes(): Uint8Array {
-    const bytes = Buffer.alloc(INT_BYTES + this.codes.length);
-    bytes.writeInt32BE(this.codes.length);
-    bytes.set(this.codes, INT_BYTES);
+    const bytes = Buffer.alloc(INT_BYTES + this.numPartitions);
+    bytes.writeInt32BE(this.numPartitions);
+    bytes.set(this.bytes(), INT_BYTES);
     return bytes;
   }
 }
@@ -74,6 +111,8 @@ export class CompressedSizes {
 export class HighlyCompressedSizes {
   readonly form = "highly compressed";
   readonly numPartitions = null;
+  /** Once made it stays: it does not change, and is asked for twice when statuses are serialised. */
+  #bytes: Uint8Array | null = null;
   readonly #empty: RoaringBitmap;
   /** Codes by partition. */
   readonly #huge: ReadonlyMap<number, number>;
@@ -132,6 +171,17 @@ export class HighlyCompressedSizes {
     if (this.#empty.has(partition)) return 0;
     const code = this.#huge.get(partition);
     return code === undefined ? this.#averageBytes : decodeSize(code);
+  }
+
+  /** Bytes of {@link bytes}. */
+  get byteLength(): number {
+    return this.bytes().length;
+  }
+
+  /** The byte form, not to be changed. */
+  bytes(): Uint8Array {
+    this.#bytes ??= this.toBytes();
+    return this.#bytes;
   }
 
   /** The byte form in a new array. */

@@ -1,4 +1,4 @@
-import { RpcEndpoint, type RpcEndpointRef, type RpcEnv } from "@bm/rpc";
+import { RpcEndpoint, type RpcEndpointRef, type RpcEnv, replyLater } from "@bm/rpc";
 import {
   GetMapAndMergeResultStatuses,
   GetMapOutputStatuses,
@@ -22,10 +22,12 @@ export class MapOutputTrackerMasterEndpoint extends RpcEndpoint {
 
   constructor(tracker: MapOutputTrackerMaster) {
     super();
-    this.receiveAndReply(GetMapOutputStatuses, (shuffleId) => ({
-      epoch: tracker.epoch,
-      serialized: tracker.serializedStatuses(shuffleId),
-    }));
+    // The epoch is that of the statuses: a loss while they are compressed makes them old.
+    this.receiveAndReply(GetMapOutputStatuses, (shuffleId) => {
+      const { epoch } = tracker;
+      const statuses = tracker.serializedStatuses(shuffleId);
+      return replyLater(statuses.then((serialized) => ({ epoch, serialized })));
+    });
     this.receive(RegisterShuffle, ({ shuffleId, numMaps }) =>
       tracker.registerShuffle(shuffleId, numMaps),
     );
@@ -39,11 +41,16 @@ export class MapOutputTrackerMasterEndpoint extends RpcEndpoint {
       void this.#stop();
       return true;
     });
-    this.receiveAndReply(GetMapAndMergeResultStatuses, (shuffleId) => ({
-      epoch: tracker.epoch,
-      serializedMapStatuses: tracker.serializedStatuses(shuffleId),
-      serializedMergeStatuses: tracker.serializedMergeStatuses(shuffleId),
-    }));
+    this.receiveAndReply(GetMapAndMergeResultStatuses, (shuffleId) => {
+      const { epoch } = tracker;
+      const maps = tracker.serializedStatuses(shuffleId);
+      const merges = tracker.serializedMergeStatuses(shuffleId);
+      return replyLater(
+        Promise.all([maps, merges]).then(([serializedMapStatuses, serializedMergeStatuses]) => {
+          return { epoch, serializedMapStatuses, serializedMergeStatuses };
+        }),
+      );
+    });
     this.receiveAndReply(GetShuffleMergerLocations, (shuffleId) =>
       tracker.getShufflePushMergerLocations(shuffleId),
     );

@@ -188,12 +188,12 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
    * The statuses of a shuffle for executors (serialized-statuses.ts). Shared: not to be changed.
    * @throws MasterError SHUFFLE_UNKNOWN
    */
-  serializedStatuses(shuffleId: number): Uint8Array {
+  serializedStatuses(shuffleId: number): Promise<Uint8Array> {
     return this.#shuffle(shuffleId).serialized();
   }
 
   /** As above, of what was merged. @throws MasterError SHUFFLE_UNKNOWN */
-  serializedMergeStatuses(shuffleId: number): Uint8Array {
+  serializedMergeStatuses(shuffleId: number): Promise<Uint8Array> {
     return this.#shuffle(shuffleId).merges.serialized();
   }
 

@@ -143,21 +143,24 @@ export class MapOutputTracker implements MapOutputRegistry {
 
   #fetch(shuffleId: number): Fetch {
     const fetch: Fetch = {
-      outputs: this.#ask(GetMapOutputStatuses, shuffleId).then(
-        (answer) => this.#take(shuffleId, fetch, answer),
-        (error: unknown) => {
+      outputs: this.#ask(GetMapOutputStatuses, shuffleId)
+        .then((answer) => this.#take(shuffleId, fetch, answer))
+        .catch((error: unknown) => {
           this.#end(shuffleId, fetch);
           throw error;
-        },
-      ),
+        }),
     };
     this.#fetching.set(shuffleId, fetch);
     return fetch;
   }
 
-  #take(shuffleId: number, fetch: Fetch, { epoch, serialized }: StatusesAtEpoch): ShuffleOutputs {
+  async #take(
+    shuffleId: number,
+    fetch: Fetch,
+    { epoch, serialized }: StatusesAtEpoch,
+  ): Promise<ShuffleOutputs> {
+    const outputs = await readable(shuffleId, serialized);
     const isWanted = this.#end(shuffleId, fetch);
-    const outputs = readable(shuffleId, serialized);
     this.updateEpoch(epoch);
     // An answer from before a loss, or of a shuffle that was forgotten meanwhile, is used once.
     if (isWanted && epoch >= this.#epoch) this.#cache(outputs);
@@ -190,9 +193,9 @@ export class MapOutputTracker implements MapOutputRegistry {
   }
 }
 
-function readable(shuffleId: number, serialized: Uint8Array): ShuffleOutputs {
+async function readable(shuffleId: number, serialized: Uint8Array): Promise<ShuffleOutputs> {
   try {
-    return deserializeStatuses(shuffleId, serialized);
+    return await deserializeStatuses(shuffleId, serialized);
   } catch (cause) {
     const text = `the statuses of shuffle ${shuffleId} cannot be read`;
     throw new MasterError("METADATA_FETCH_FAILED", text, { cause, shuffleId, partition: -1 });

@@ -16,7 +16,7 @@ export class MergeResults {
   mergerLocations: readonly BlockManagerId[] = [];
   readonly #rows: MergeRows | null;
   readonly #byPartition = new Map<number, MergeStatus>();
-  #serialized: Uint8Array | null = null;
+  #serialized: Promise<Uint8Array> | null = null;
 
   constructor(rows: MergeRows | null) {
     this.#rows = rows;
@@ -28,7 +28,7 @@ export class MergeResults {
   }
 
   /** For executors, made once per change. */
-  serialized(): Uint8Array {
+  serialized(): Promise<Uint8Array> {
     this.#serialized ??= serializeMergeStatuses(this.#byPartition);
     return this.#serialized;
   }

@@ -2,6 +2,7 @@
 import { type BlockManagerId, type ShuffleBlockId, shuffleBlockId } from "@bm/block";
 import { MasterError } from "../master-error.ts";
 import type { MapStatus } from "./map-status.ts";
+import type { MapStatuses } from "./status-columns.ts";
 
 /** One block of map output. */
 export interface ShuffleBlockInfo {
@@ -32,7 +33,7 @@ export interface MapOutputRange {
 export interface ShuffleOutputs {
   readonly shuffleId: number;
   readonly numMaps: number;
-  readonly byMapIndex: ReadonlyMap<number, MapStatus>;
+  readonly byMapIndex: MapStatuses;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { MapStatus } from "./map-status.ts";
 import { MergeResults } from "./merge-results.ts";
 import { serializeStatuses } from "./serialized-statuses.ts";
 import type { ShuffleOutputs } from "./shuffle-outputs.ts";
+import { SizeSlabs } from "./size-slabs.ts";
 
 /** What the driver knows of one shuffle. */
 export class ShuffleStatus implements ShuffleOutputs {
@@ -15,8 +16,10 @@ export class ShuffleStatus implements ShuffleOutputs {
   readonly #byMapIndex = new Map<number, MapStatus>();
   /** Outputs that were lost, by map index: an executor that moves blocks may bring one back. */
   readonly #lost = new Map<number, MapStatus>();
+  readonly #slabs = new SizeSlabs();
+  readonly #places = new Map<string, BlockManagerId>();
   readonly #mapIndexById = new Map<bigint, number>();
-  #serialized: Uint8Array | null = null;
+  #serialized: Promise<Uint8Array> | null = null;
 
   /** @param rows told of every change; null where nothing outlives the process. */
   constructor(shuffleId: number, numMaps: number, rows: ShuffleRows | null) {
@@ -40,7 +43,7 @@ export class ShuffleStatus implements ShuffleOutputs {
    * The statuses for executors, made once per change. Spark keeps the old bytes when a known output
    * is replaced by another; here every change counts, so nobody is sent to a place that is gone.
    */
-  serialized(): Uint8Array {
+  serialized(): Promise<Uint8Array> {
     this.#serialized ??= serializeStatuses(this);
     return this.#serialized;
   }
@@ -53,14 +56,17 @@ export class ShuffleStatus implements ShuffleOutputs {
     this.#check(mapIndex);
     const former = this.#byMapIndex.get(mapIndex) ?? this.#lost.get(mapIndex);
     if (former !== undefined) this.#mapIndexById.delete(former.mapId);
-    this.#set(mapIndex, status);
+    this.#set(mapIndex, this.#slabs.keep(status));
     return former !== undefined && former.checksum !== status.checksum;
   }
 
   /** Takes in an output that was known, or lost, before the driver was started again. */
   restore(mapIndex: number, status: MapStatus, isLost: boolean): void {
     this.#check(mapIndex);
-    (isLost ? this.#lost : this.#byMapIndex).set(mapIndex, status);
+    (isLost ? this.#lost : this.#byMapIndex).set(
+      mapIndex,
+      this.#atOnePlace(this.#slabs.keep(status)),
+    );
     this.#mapIndexById.set(status.mapId, mapIndex);
   }
 
@@ -96,13 +102,24 @@ export class ShuffleStatus implements ShuffleOutputs {
     return true;
   }
 
+  /** One object for each place: many maps share few of them. */
+  #atOnePlace(status: MapStatus): MapStatus {
+    const { location } = status;
+    const known = this.#places.get(location.key);
+    if (known === location) return status;
+    if (known !== undefined) return status.withLocation(known);
+    this.#places.set(location.key, location);
+    return status;
+  }
+
   #check(mapIndex: number): void {
     if (Number.isInteger(mapIndex) && mapIndex >= 0 && mapIndex < this.numMaps) return;
     const detail = `map ${mapIndex} of shuffle ${this.shuffleId}, which has ${this.numMaps}`;
     throw new MasterError("MAP_INDEX_INVALID", detail);
   }
 
-  #set(mapIndex: number, status: MapStatus): void {
+  #set(mapIndex: number, given: MapStatus): void {
+    const status = this.#atOnePlace(given);
     this.#byMapIndex.set(mapIndex, status);
     this.#lost.delete(mapIndex);
     this.#mapIndexById.set(status.mapId, mapIndex);
