@@ -75,6 +75,10 @@ export {
   type BlockManagerSlaveEndpointOptions,
 } from "./slave/block-manager-slave-endpoint.ts";
 export type { BlockOwner } from "./slave/block-owner.ts";
+export {
+  FileBasedTopologyMapper,
+  type FileBasedTopologyMapperOptions,
+} from "./topology/file-based-topology-mapper.ts";
 export { defaultTopologyMapper, type TopologyMapper } from "./topology/topology-mapper.ts";
 export { type BlockSizes, CompressedSizes, HighlyCompressedSizes } from "./tracker/block-sizes.ts";
 export type { CompressionLimits } from "./tracker/compression-limits.ts";

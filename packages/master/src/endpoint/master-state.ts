@@ -239,8 +239,12 @@ export class MasterState {
     this.#decommissioning.delete(id.key);
     this.#infos.delete(id.key);
     this.#options.rows?.deleteManager(executorId);
-    const reduced = info.blocks().flatMap(({ blockId }) => this.#loseHolder(blockId, info));
+    const blocks = info.blocks();
+    const reduced = blocks.flatMap(({ blockId }) => this.#loseHolder(blockId, info) ?? []);
     info.forget();
+    const lost = blocks.length - reduced.length;
+    if (lost > 0)
+      this.#options.logger.warn(`no more replicas of ${lost} blocks of ${id.toString()}`);
     const timeMs = this.#options.clock.wallTimeMs();
     this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId: id });
     return reduced;
@@ -340,13 +344,11 @@ export class MasterState {
     if (!this.locations.has(blockId)) visibility?.forget(blockId);
   }
 
-  #loseHolder(blockId: BlockId, info: BlockManagerInfo): ReducedBlock[] {
+  /** Null when nobody has the block any more. */
+  #loseHolder(blockId: BlockId, info: BlockManagerInfo): ReducedBlock | null {
     this.#removeHolder(blockId, info);
-    if (this.locations.has(blockId)) {
-      return [{ blockId, survivors: this.locations.of(blockId) }];
-    }
-    this.#options.logger.warn(`no more replicas of ${blockId.name}`);
-    return [];
+    const survivors = this.locations.of(blockId);
+    return survivors.length === 0 ? null : { blockId, survivors };
   }
 
   /** The driver's own block manager may stay unregistered on purpose. */

@@ -31,14 +31,17 @@ const FRAME_BYTES_MIN = 1024 * 1024;
 
 /** The bytes that {@link deserializeStatuses} reads. What changes meanwhile is not in them. */
 export async function serializeStatuses(outputs: ShuffleOutputs): Promise<Uint8Array> {
-  const mapIndexes = inOrder(outputs);
-  const statuses = mapIndexes.map((mapIndex) => outputs.byMapIndex.get(mapIndex) as MapStatus);
+  const { byMapIndex, numMaps } = outputs;
+  const mapIndexes = byMapIndex.size === numMaps ? [] : inOrder(outputs);
+  const statuses = Array.from({ length: byMapIndex.size }, (_, row) => {
+    return byMapIndex.get(mapIndexes[row] ?? row) as MapStatus;
+  });
   const ends = frameEnds(statuses);
   const frames = await Promise.all(
     ends.map((end, frame) => compressedSizes(statuses.slice(ends[frame - 1] ?? 0, end))),
   );
   const columns = bm.master.SerializedMapStatuses.encode({
-    numMaps: outputs.numMaps,
+    numMaps,
     mapIndexes,
     ...columnsOf(statuses),
     frameEnds: ends,
@@ -122,8 +125,7 @@ async function columnsIn(bytes: Uint8Array): Promise<{ columns: Uint8Array; end:
   return { end, columns: await decompressed(frame, head.readUInt32BE(COLUMNS_LENGTH_AT)) };
 }
 
-function inOrder({ byMapIndex, numMaps }: ShuffleOutputs): number[] {
-  if (byMapIndex.size === numMaps) return Array.from({ length: numMaps }, (_, index) => index);
+function inOrder({ byMapIndex }: ShuffleOutputs): number[] {
   return [...byMapIndex.keys()].toSorted((a, b) => a - b);
 }
 

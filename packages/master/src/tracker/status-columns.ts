@@ -27,7 +27,7 @@ export class StatusColumns implements MapStatuses {
   /** Where the sizes of each row begin, in all frames together; one more for the end. */
   readonly #starts: Float64Array;
   readonly #frames: Uint8Array[] = [];
-  /** Null where the rows are those of the first maps, all of them. */
+  /** Null where every map is known, so that its index is its row. */
   readonly #rows: ReadonlyMap<number, number> | null;
 
   /** @throws RangeError - columns that do not fit together. */
@@ -36,29 +36,32 @@ export class StatusColumns implements MapStatuses {
     this.#columns = columns;
     this.#locations = columns.locations.map(idFromWire);
     this.#ids = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength);
-    const counts = [locationIndexes.length, sizesLengths.length, ids.length / IDS_BYTES];
-    if (!counts.every((count) => count === mapIndexes.length)) throw new RangeError("odd columns");
+    const rows = locationIndexes.length;
+    this.#starts = new Float64Array(rows + 1);
+    for (let row = 0; row < rows; row++) {
+      if ((locationIndexes[row] ?? 0) >= this.#locations.length) throw new RangeError("no place");
+      this.#starts[row + 1] = this.#startOf(row) + ((sizesLengths[row] ?? 0) >>> 1);
+    }
+    const isDense = mapIndexes.length === 0 && rows === numMaps;
+    const counts = [
+      sizesLengths.length,
+      ids.length / IDS_BYTES,
+      isDense ? rows : mapIndexes.length,
+    ];
+    if (!counts.every((count) => count === rows)) throw new RangeError("odd columns");
     if (!mapIndexes.every((index, row) => index < numMaps && index > (mapIndexes[row - 1] ?? -1))) {
       throw new RangeError("map indexes out of order");
     }
-    if (!locationIndexes.every((index) => index < this.#locations.length)) {
-      throw new RangeError("unknown places");
-    }
-    this.#starts = new Float64Array(mapIndexes.length + 1);
-    for (const [row, length] of sizesLengths.entries()) {
-      this.#starts[row + 1] = this.#startOf(row) + (length >>> 1);
-    }
     checkFrames(columns);
-    const isDense = mapIndexes.at(-1) === mapIndexes.length - 1;
     this.#rows = isDense ? null : new Map(mapIndexes.map((mapIndex, row) => [mapIndex, row]));
   }
 
   get size(): number {
-    return this.#columns.mapIndexes.length;
+    return this.#columns.locationIndexes.length;
   }
 
   keys(): Iterable<number> {
-    return this.#columns.mapIndexes;
+    return this.#rows?.keys() ?? this.#columns.locationIndexes.keys();
   }
 
   /** Bytes of sizes in a frame. */
@@ -108,10 +111,10 @@ export class StatusColumns implements MapStatuses {
 function checkFrames({
   frameEnds,
   frameLengths,
-  mapIndexes,
+  sizesLengths,
 }: bm.master.SerializedMapStatuses): void {
   const isInOrder = frameEnds.every((end, frame) => end > (frameEnds[frame - 1] ?? 0));
-  const isWhole = (frameEnds.at(-1) ?? 0) === mapIndexes.length;
+  const isWhole = (frameEnds.at(-1) ?? 0) === sizesLengths.length;
   if (isInOrder && isWhole && frameEnds.length === frameLengths.length) return;
   throw new RangeError("odd frames");
 }
