@@ -1,4 +1,4 @@
-import type { ExternalShuffleService } from "@bm/shuffle";
+import type { ExternalShuffleService, ServiceConf } from "@bm/shuffle";
 import type { ServePlan } from "./serve-options.ts";
 
 /** The first lines of a service: what it serves, to whom, from where, and within which limits. */
@@ -49,8 +49,22 @@ function limitsOf({ conf }: ExternalShuffleService): string[] {
     `${conf.text("spark.shuffle.service.index.cache.size")} of indexes`,
     `${conf.text("bm.service.openReferences.size")} of opened blocks`,
     `${conf.count("bm.service.lookups.max")} lookups at once`,
+    ...quotasOf(conf),
     `${chunks === Number.MAX_SAFE_INTEGER ? "any number of" : chunks} chunks in transfer`,
     `idle connections end after ${conf.transport.connectionTimeoutMs / 1000} s`,
     `${conf.text("bm.service.drain.timeout")} to drain`,
+  ];
+}
+
+function quotasOf(conf: ServiceConf): string[] {
+  const { runningMaxPerApplication } = conf.lookupLimits(1);
+  const sending = conf.text("bm.service.application.sending.size");
+  const streams = conf.count("bm.service.application.openStreams.max");
+  return [
+    `of these ${runningMaxPerApplication} for one application`,
+    ...(conf.bytes("bm.service.application.sending.size") === 0
+      ? []
+      : [`${sending} being sent for one`]),
+    ...(streams === 0 ? [] : [`${streams} streams of one`]),
   ];
 }
