@@ -55,3 +55,8 @@ export const DYNAMIC_ALLOCATION: Conf = {
   "spark.dynamicAllocation.executorIdleTimeout": "1s",
   "spark.dynamicAllocation.cachedExecutorIdleTimeout": "1s",
 };
+
+/** Reduce tasks of `slowReduce` that take this long each. */
+export function slowly(reduceMillis: number): Conf {
+  return { "spark.bm.reduceMillis": String(reduceMillis) };
+}

@@ -69,6 +69,16 @@ export class BmShuffleService implements ShuffleService {
     this.#child?.signal(name);
   }
 
+  /** Where it keeps what is registered. */
+  get database(): string {
+    return join(this.#localDirectory, "bm-registered-executors.ldb");
+  }
+
+  /** Resolves when its log says, or said since its last start, what matches. */
+  async logged(pattern: RegExp, timeoutMs: number): Promise<void> {
+    await this.#child?.line(pattern, timeoutMs);
+  }
+
   async counters(): Promise<ServiceCounters> {
     const response = await fetch(`http://${this.#http}/metrics`);
     const text = await response.text();

@@ -15,6 +15,7 @@ export type JobName =
   | "sqlFixedPlan"
   | "releasedExecutors"
   | "slowReduce"
+  | "missingDirectory"
   | "flippedByte";
 
 /** What a job computed. `facts` are about the cluster and differ from local mode. */

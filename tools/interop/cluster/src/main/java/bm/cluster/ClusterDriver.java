@@ -78,6 +78,7 @@ public final class ClusterDriver {
       case "sqlFixedPlan" -> SqlJobs.fixedPlan(context);
       case "releasedExecutors" -> ReleasedExecutors.run(context, counters);
       case "slowReduce" -> DrillJobs.slowReduce(context);
+      case "missingDirectory" -> DrillJobs.missingDirectory(context);
       case "flippedByte" -> DrillJobs.flippedByte(context, counters);
       default -> throw new IllegalArgumentException("no job is called " + name);
     };

@@ -21,18 +21,33 @@ final class DrillJobs {
 
   /** Reduce tasks that take their time: the service can be ended and paused between them. */
   static Digest slowReduce(JavaSparkContext context) {
-    long millis = context.sc().isLocal() ? 0 : REDUCE_MILLIS;
+    long asked = context.getConf().getLong("spark.bm.reduceMillis", REDUCE_MILLIS);
+    long millis = context.sc().isLocal() ? 0 : asked;
     return Digest.ofUnordered(counts(context).mapPartitions(rows -> slowly(rows, millis)).collect());
   }
 
-  /** A byte in the middle of a data file is turned over after the file was written. */
+  /**
+   * A byte in the middle of a data file is turned over after the executor that wrote it is gone, or it
+   * might read the file itself.
+   */
   static Digest flippedByte(JavaSparkContext context, ShuffleCounters counters) throws Exception {
     JavaPairRDD<String, Integer> counts = counts(context);
     counts.count();
+    ReleasedExecutors.awaitRelease(context);
     if (!context.sc().isLocal()) flipByte(largestDataFile(context));
     List<String> rows = counts.map(DrillJobs::text).collect();
     context.sc().listenerBus().waitUntilEmpty();
     return Digest.ofUnordered(rows).with("fetchFailureText", counters.fetchFailureText());
+  }
+
+  /** The directories of executors that are gone are deleted before their files were read. */
+  static Digest missingDirectory(JavaSparkContext context) throws Exception {
+    JavaPairRDD<String, Integer> counts = counts(context);
+    counts.count();
+    ReleasedExecutors.awaitRelease(context);
+    long deleted = context.sc().isLocal() ? 0 : deleteBlockDirectories(context);
+    List<String> rows = counts.map(DrillJobs::text).collect();
+    return Digest.ofUnordered(rows).with("directoriesDeleted", deleted);
   }
 
   private static JavaPairRDD<String, Integer> counts(JavaSparkContext context) {
@@ -62,6 +77,25 @@ final class DrillJobs {
           .max(Comparator.comparingLong(file -> file.toFile().length()))
           .orElseThrow();
     }
+  }
+
+  private static long deleteBlockDirectories(JavaSparkContext context) throws Exception {
+    Path root = Path.of(context.getConf().get("spark.bm.localDirectory"));
+    List<Path> directories;
+    try (Stream<Path> files = Files.walk(root)) {
+      directories =
+          files
+              .filter(file -> file.getFileName().toString().matches("shuffle_0_.*[.]index"))
+              .map(file -> file.getParent().getParent())
+              .distinct()
+              .toList();
+    }
+    for (Path directory : directories) {
+      try (Stream<Path> files = Files.walk(directory)) {
+        for (Path file : files.sorted(Comparator.reverseOrder()).toList()) Files.delete(file);
+      }
+    }
+    return directories.size();
   }
 
   private static void flipByte(Path path) throws Exception {

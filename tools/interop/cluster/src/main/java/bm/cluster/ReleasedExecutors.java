@@ -54,7 +54,7 @@ final class ReleasedExecutors {
   }
 
   /** How many executors went away; none in local mode, where there is nothing to wait for. */
-  private static long awaitRelease(JavaSparkContext context) throws Exception {
+  static long awaitRelease(JavaSparkContext context) throws Exception {
     long alive = executorsAlive(context);
     long end = System.nanoTime() + WAIT_MILLIS * 1_000_000;
     while (executorsAlive(context) > 0) {
