@@ -1,5 +1,5 @@
 /** One LevelDB: how it is opened, read, judged and set aside. */
-import type { Files, Logger } from "@bm/transport";
+import type { Clock, Files, Logger } from "@bm/transport";
 import type { ClassicLevel } from "classic-level";
 import { ShuffleError } from "../shuffle-error.ts";
 import { readVersion, VERSION, VERSION_KEY } from "./recovery-rows.ts";
@@ -11,6 +11,8 @@ export interface LevelDatabaseOptions {
   /** Finds another name for a damaged database. */
   readonly files: Files;
   readonly logger: Logger;
+  /** Default: the real one. */
+  readonly clock?: Clock | undefined;
 }
 
 /** Rows of text. */

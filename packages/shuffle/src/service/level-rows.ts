@@ -6,6 +6,7 @@
  *     disk full or not writable      writes fail until they work again; what is there stays
  */
 import { join } from "node:path";
+import { type Clock, nodePlatform } from "@bm/transport";
 import { ShuffleError } from "../shuffle-error.ts";
 import {
   cannotOpen,
@@ -23,6 +24,8 @@ import type { Row, RowChange, RowStore } from "./row-store.ts";
 export type LevelRowsOptions = LevelDatabaseOptions;
 
 const ROWS_PER_WRITE = 4096;
+/** Looking whether the database is still there costs half of a small write. */
+const LOOK_INTERVAL_MS = 1000;
 
 /** See the file comment. */
 export class LevelRows implements RowStore {
@@ -34,12 +37,15 @@ export class LevelRows implements RowStore {
   #all: (() => Iterable<Row>) | null = null;
   /** One thing after the other. */
   #work: Promise<unknown> = Promise.resolve();
+  readonly #clock: Clock;
+  #lookedMs = Number.NEGATIVE_INFINITY;
   #isFailing = false;
   #isClosed = false;
 
   private constructor(options: LevelRowsOptions, database: LevelDatabase) {
     this.#options = options;
     this.#database = database;
+    this.#clock = options.clock ?? nodePlatform().clock;
     this.description = options.path;
   }
 
@@ -81,6 +87,7 @@ export class LevelRows implements RowStore {
   }
 
   async check(): Promise<void> {
+    this.#lookedMs = Number.NEGATIVE_INFINITY;
     await this.#inOrder(() => this.#ready()).catch((error: unknown) => this.#failed(error));
   }
 
@@ -117,7 +124,12 @@ export class LevelRows implements RowStore {
   /** The database, open and where it belongs. */
   async #ready(): Promise<LevelDatabase> {
     if (this.#isClosed) throw new ShuffleError("CLOSED", `${this.description} is closed`);
-    if (await this.#isGone()) return this.#writeAnew();
+    const nowMs = this.#clock.nowMs();
+    const isLookDue = this.#database === null || nowMs - this.#lookedMs >= LOOK_INTERVAL_MS;
+    if (isLookDue) {
+      this.#lookedMs = nowMs;
+      if (await this.#isGone()) return this.#writeAnew();
+    }
     this.#database ??= await openDatabase(this.#options.path);
     return this.#database;
   }

@@ -26,6 +26,7 @@ const MERGING = {
     "org.apache.spark.network.shuffle.RemoteBlockPushResolver",
 };
 const WATCH_MS = 10_000;
+const LOOK_MS = 1000;
 const MOUNT = "mount";
 const UNMOUNT = "umount";
 
@@ -51,8 +52,8 @@ async function start(): Promise<void> {
     conf: MERGING,
     roots: [root],
     platform: { clock, files, network, random },
-    store: await LevelExecutorStore.open({ path: database, files, logger }),
-    mergeStore: await LevelRows.open({ path: `${database}-merged`, files, logger }),
+    store: await LevelExecutorStore.open({ path: database, files, logger, clock }),
+    mergeStore: await LevelRows.open({ path: `${database}-merged`, files, logger, clock }),
     logger,
   });
   asker = await Asker.connect(service.port);
@@ -72,6 +73,7 @@ describe("a database that is deleted while it is used", () => {
 
   it("is written anew by the next registration, with everything that is known", async () => {
     await rm(database, { recursive: true });
+    clock.advance(LOOK_MS);
     await asker.register("3", [join(root, "3")]);
     expect(lines.join("\n")).toContain("was deleted while it was used; it was written anew");
     // Not closed: what is on disk now is what a kill leaves.
@@ -109,6 +111,7 @@ describe("a database that is deleted while it is used", () => {
     const ids = { appId: APP, appAttemptId: -1, shuffleMergeId: 0 };
     await asker.ask({ type: "FinalizeShuffleMerge", ...ids, shuffleId: 0 });
     await rm(`${database}-merged`, { recursive: true });
+    clock.advance(LOOK_MS);
     await asker.ask({ type: "FinalizeShuffleMerge", ...ids, shuffleId: 1 });
     await known();
     for (const shuffleId of [0, 1]) {

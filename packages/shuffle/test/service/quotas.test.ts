@@ -13,7 +13,9 @@ import {
   temporaryDirectory,
 } from "./service-under-test.ts";
 
-const BLOCK_BYTES = 8 * 1024 * 1024;
+const MIB = 1024 * 1024;
+/** More than sockets keep for a reader that does not read. */
+const LARGE_BYTES = 8 * MIB;
 const BLOCKS = 8;
 const OTHER = "app-other";
 
@@ -32,11 +34,11 @@ async function start(conf: Record<string, string>): Promise<void> {
   await asker.register("1", localDirs, OTHER);
 }
 
-async function layOutRdds(): Promise<void> {
+async function layOutRdds(bytes: number): Promise<void> {
   for (let split = 0; split < BLOCKS; split += 1) {
     const { path } = localFilePath(localDirs, 64, `rdd_0_${split}`);
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, Buffer.alloc(BLOCK_BYTES, split + 1));
+    await writeFile(path, Buffer.alloc(bytes, split + 1));
   }
 }
 
@@ -52,8 +54,8 @@ function shuffleBlock(appId = APP): BlockTransferMessage {
 
 describe("an application with a quota of bytes being sent", () => {
   it("gets every block, however many it asks for, and never has more than its share", async () => {
-    await layOutRdds();
-    await start({ "bm.service.application.sending.size": "8m" });
+    await layOutRdds(MIB);
+    await start({ "bm.service.application.sending.size": "1m" });
     const { sending } = service.parts.quotas;
     const most: number[] = [];
     const readers = await Promise.all([1, 2].map(() => Asker.connect(service.port)));
@@ -64,20 +66,20 @@ describe("an application with a quota of bytes being sent", () => {
         splits.map(async (split) => {
           const bytes = await asker.chunk(streamId, split);
           most.push(Math.max(0, ...[...sending.held()].map(([, held]) => held)));
-          expect(bytes.length).toBe(BLOCK_BYTES);
-          expect(bytes[BLOCK_BYTES - 1]).toBe(split + 1);
+          expect(bytes.length).toBe(MIB);
+          expect(bytes[MIB - 1]).toBe(split + 1);
         }),
       );
     };
     await Promise.all(readers.map(read));
     expect(sending.waits).toBeGreaterThan(0);
     // One block of each connection: the second holds nothing and is let through.
-    expect(Math.max(...most)).toBeLessThanOrEqual(2 * BLOCK_BYTES);
+    expect(Math.max(...most)).toBeLessThanOrEqual(2 * MIB);
     await expect.poll(() => [sending.waiting, [...sending.held()]]).toEqual([0, []]);
   });
 
   it("holds up no other application, nor its other connections, when it does not read", async () => {
-    await layOutRdds();
+    await layOutRdds(LARGE_BYTES);
     await start({ "bm.service.application.sending.size": "8m" });
     const { sending } = service.parts.quotas;
     const lazy = await Asker.connect(service.port);
@@ -90,7 +92,7 @@ describe("an application with a quota of bytes being sent", () => {
       const reader = await Asker.connect(service.port);
       const handle = await reader.open(rdds(appId, [4, 5]));
       for (const index of [0, 1]) {
-        expect((await reader.chunk(handle.streamId, index)).length).toBe(BLOCK_BYTES);
+        expect((await reader.chunk(handle.streamId, index)).length).toBe(LARGE_BYTES);
       }
     }
     lazy.client.abort(new Error("enough"));
@@ -145,7 +147,7 @@ describe("an application with a quota of open streams", () => {
 });
 
 it("frees what a reader dropped without looking at it", async () => {
-  await layOutRdds();
+  await layOutRdds(LARGE_BYTES);
   await start({ "bm.service.application.sending.size": "1m" });
   const asker = await Asker.connect(service.port);
   const { streamId } = await asker.open(rdds(APP, [0]));
