@@ -70,22 +70,23 @@ export { ServerLoops, type ServerLoopsOptions } from "./loops/server-loops.ts";
 export { sharesPorts } from "./loops/shared-port.ts";
 export type { LoopPort } from "./platform/node-loop-thread.ts";
 export { nodePlatform } from "./platform/node-platform.ts";
-export type {
-  Clock,
-  ConnectOptions,
-  FileStat,
-  Files,
-  Listener,
-  ListenOptions,
-  Network,
-  OpenFile,
-  OpenMode,
-  Platform,
-  Random,
-  Socket,
-  SocketAddress,
-  SocketEvents,
-  Timer,
+export {
+  type Clock,
+  type ConnectOptions,
+  type FileStat,
+  type Files,
+  isSameFile,
+  type Listener,
+  type ListenOptions,
+  type Network,
+  type OpenFile,
+  type OpenMode,
+  type Platform,
+  type Random,
+  type Socket,
+  type SocketAddress,
+  type SocketEvents,
+  type Timer,
 } from "./platform/platform.ts";
 export { ByteReader } from "./protocol/byte-reader.ts";
 export { ByteWriter } from "./protocol/byte-writer.ts";

@@ -39,6 +39,9 @@ export interface BlockServing {
   readonly server: TransportServer;
 }
 
+/** Data files of map outputs that all loops keep open. */
+const OPEN_FILES_MAX = 1024;
+
 /** Listens. @throws TransportError BIND_FAILED (rejects). */
 export async function serveBlocks(
   options: BlockServingOptions,
@@ -49,6 +52,8 @@ export async function serveBlocks(
   const share = (whole: number): number => Math.ceil(whole / loops);
   const resolver = new ExternalShuffleBlockResolver({
     files,
+    clock: platform.clock,
+    openFilesMax: share(OPEN_FILES_MAX),
     registry,
     guard,
     indexCacheBytesMax: share(conf.bytes("spark.shuffle.service.index.cache.size")),

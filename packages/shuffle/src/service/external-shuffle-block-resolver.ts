@@ -2,6 +2,7 @@
 import { localFilePath } from "@bm/block";
 import {
   BytesManagedBuffer,
+  type Clock,
   FileSegmentManagedBuffer,
   type Files,
   type ManagedBuffer,
@@ -11,43 +12,56 @@ import type { ExecutorRegistry } from "./executor-registry.ts";
 import { IndexCache, type MapOutput } from "./index-cache.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { type LookupLimits, LookupQueue } from "./lookup-queue.ts";
-import { ReferenceBudget } from "./reference-budget.ts";
 
 /** Options of {@link ExternalShuffleBlockResolver}. */
 export interface ExternalShuffleBlockResolverOptions {
   readonly files: Files;
+  readonly clock: Clock;
   readonly registry: ExecutorRegistry;
   readonly guard: LocalDirsGuard;
   /** Spark: `spark.shuffle.service.index.cache.size`. */
   readonly indexCacheBytesMax: number;
+  /** Data files of map outputs that stay open. */
+  readonly openFilesMax: number;
   /** Lookups on disk at once; the rest waits in turns. */
   readonly lookupLimits: LookupLimits;
 }
 
-const WINDOWS_BYTES_MAX = 64 * 1024 * 1024;
 const EMPTY_BODY = new Uint8Array(0);
 
 /** See the file comment. Every method rejects with BLOCK_NOT_FOUND for an unknown executor. */
 export class ExternalShuffleBlockResolver {
   readonly indexCache: IndexCache;
   readonly lookups: LookupQueue;
-  /** Memory of small segments that were read together. */
-  readonly windows: ReferenceBudget = new ReferenceBudget(WINDOWS_BYTES_MAX);
   readonly #files: Files;
   readonly #registry: ExecutorRegistry;
   readonly #guard: LocalDirsGuard;
 
   constructor(options: ExternalShuffleBlockResolverOptions) {
-    const { files, guard, indexCacheBytesMax, lookupLimits } = options;
+    const { clock, files, guard, indexCacheBytesMax, lookupLimits, openFilesMax } = options;
     this.#files = files;
     this.#registry = options.registry;
     this.#guard = guard;
     this.indexCache = new IndexCache({
       files,
+      clock,
       bytesMax: indexCacheBytesMax,
+      openFilesMax,
       checkRead: (path, localDirs) => guard.checkRead(path, localDirs),
     });
     this.lookups = new LookupQueue(lookupLimits);
+  }
+
+  /** The map output when it is known and its data file can be looked at in this turn, else null. */
+  findMapOutputNow(
+    appId: string,
+    execId: string,
+    shuffleId: number,
+    mapId: bigint,
+  ): MapOutput | null {
+    const executor = this.#registry.executorsOf(appId).get(execId);
+    if (executor === undefined) return null;
+    return this.indexCache.findNow({ executor, name: `${shuffleId}_${mapId}` });
   }
 
   /**
@@ -61,24 +75,22 @@ export class ExternalShuffleBlockResolver {
     mapId: bigint,
   ): Promise<MapOutput> {
     return this.lookups.run(appId, async () => {
-      const info = this.#registry.get(appId, execId);
-      const paths = {
-        index: pathOf(info, `shuffle_${shuffleId}_${mapId}_0.index`),
-        data: pathOf(info, `shuffle_${shuffleId}_${mapId}_0.data`),
-      };
-      return this.indexCache.find(paths, info.localDirs);
+      const executor = this.#registry.get(appId, execId);
+      const name = `${shuffleId}_${mapId}`;
+      return this.indexCache.find(
+        { executor, name },
+        {
+          index: pathOf(executor, `shuffle_${name}_0.index`),
+          data: pathOf(executor, `shuffle_${name}_0.data`),
+        },
+      );
     });
   }
 
   /** The bytes of a segment of a map output. */
   segmentBody(output: MapOutput, offset: number, length: number): ManagedBuffer {
     if (length === 0) return new BytesManagedBuffer(EMPTY_BODY);
-    return new FileSegmentManagedBuffer({
-      files: this.#files,
-      path: output.dataPath,
-      offset,
-      length,
-    });
+    return this.indexCache.segmentBody(output, offset, length);
   }
 
   /**

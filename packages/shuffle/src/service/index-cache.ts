@@ -1,17 +1,27 @@
 /**
  * Where the partitions of map outputs lie, kept in memory within a limit of bytes.
  *
- * An entry is used only while the index and the data file are the ones that it was read from: both
- * are looked at again for each use, and a changed time or size drops the entry. (Spark never looks
+ * An entry belongs to one data file, and is used only while this very file is there: it is looked at
+ * again for each use, and another one, or a changed time or size, drops the entry. (Spark never looks
  * again, and serves wrong offsets when a stage writes the same file once more.)
  */
-import type { FileStat, Files, OpenFile } from "@bm/transport";
+import {
+  type Clock,
+  FileSegmentManagedBuffer,
+  type FileStat,
+  type Files,
+  isSameFile,
+  type ManagedBuffer,
+  type OpenFile,
+} from "@bm/transport";
 import {
   readShuffleSegment,
   ShuffleIndexFile,
   type ShuffleSegment,
 } from "../files/shuffle-index-file.ts";
+import type { ExecutorShuffleInfo } from "../protocol/block-transfer-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
+import { DataFile, DataFiles } from "./data-files.ts";
 import { JAVA, serviceFailure } from "./service-failure.ts";
 
 /** Where a map output lies. */
@@ -20,11 +30,18 @@ export interface MapOutputPaths {
   readonly data: string;
 }
 
+/** A map output by its name, and the executor that wrote it. */
+export interface WantedMapOutput {
+  readonly executor: ExecutorShuffleInfo;
+  /** One name for each output of the executor. */
+  readonly name: string;
+}
+
 /** A map output whose files were looked at a moment ago. */
 export interface MapOutput {
   readonly dataPath: string;
-  /** Null when the index is too large to keep. */
-  readonly partitionCount: number | null;
+  /** The data file that the offsets are those of; null when there is none, or it is not known. */
+  readonly dataFile: DataFile | null;
   /**
    * The bytes of partitions `start` to before `end`; later when the index is too large to keep.
    * @throws ShuffleError BLOCK_NOT_FOUND when there are not that many partitions.
@@ -38,11 +55,17 @@ export interface IndexCacheOptions {
   /** Bytes that all entries together may take. Spark: `spark.shuffle.service.index.cache.size`. */
   readonly bytesMax: number;
   /** Called before a file is read that the cache did not know. Rejects to refuse it. */
+  readonly clock: Clock;
+  /** Data files that stay open. */
+  readonly openFilesMax: number;
   readonly checkRead: (path: string, localDirs: readonly string[]) => Promise<void>;
 }
 
 /** What an entry costs beside its offsets, its paths counted twice (they are UTF-16 at worst). */
-const ENTRY_BYTES = 400;
+const ENTRY_BYTES = 600;
+
+/** An index that is replaced while it is read is read anew so often. */
+const LOADS_MAX = 3;
 
 /** A larger index is not kept: each request reads its own few offsets. */
 const INDEX_BYTES_MAX = 16 * 1024 * 1024;
@@ -60,9 +83,9 @@ interface Node {
 }
 
 interface Entry extends Node {
-  readonly paths: MapOutputPaths;
+  readonly wanted: WantedMapOutput;
   readonly identity: Identity;
-  readonly output: MapOutput;
+  readonly output: KeptOutput;
   readonly bytes: number;
 }
 
@@ -71,7 +94,9 @@ export class IndexCache {
   readonly #files: Files;
   readonly #bytesMax: number;
   readonly #checkRead: IndexCacheOptions["checkRead"];
-  readonly #entries = new Map<string, Entry>();
+  readonly #dataFiles: DataFiles;
+  readonly #entries = new Map<ExecutorShuffleInfo, Map<string, Entry>>();
+  #size = 0;
   readonly #head: Node;
   #bytes = 0;
   #hits = 0;
@@ -81,6 +106,8 @@ export class IndexCache {
     this.#files = options.files;
     this.#bytesMax = options.bytesMax;
     this.#checkRead = options.checkRead;
+    const { clock, files, openFilesMax: openMax } = options;
+    this.#dataFiles = new DataFiles({ files, clock, openMax });
     const head = {} as { newer: Node; older: Node };
     head.newer = head;
     head.older = head;
@@ -94,7 +121,7 @@ export class IndexCache {
 
   /** Map outputs in the cache. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
   /** Uses that found their entry valid. */
@@ -107,26 +134,52 @@ export class IndexCache {
     return this.#misses;
   }
 
+  /** What can be told in this turn; null when the files have to be looked at by `find`. */
+  findNow(wanted: WantedMapOutput): MapOutput | null {
+    const entry = this.#entryOf(wanted);
+    const file = entry?.output.dataFile;
+    // That there still is no data file could not be told from not knowing.
+    if (entry === undefined || file === null || file === undefined) return null;
+    return this.#dataFiles.isCurrent(file) === true ? this.#use(entry) : null;
+  }
+
+  /** The bytes of a segment, which has at least one. */
+  segmentBody({ dataFile, dataPath }: MapOutput, offset: number, length: number): ManagedBuffer {
+    if (dataFile !== null) return this.#dataFiles.segment(dataFile, offset, length);
+    return new FileSegmentManagedBuffer({ files: this.#files, path: dataPath, offset, length });
+  }
+
   /**
-   * The map output at these paths, for an executor with these directories.
+   * The map output at these paths.
    * @throws ShuffleError BLOCK_NOT_FOUND, INDEX_INVALID; TransportError FILE_FAILED (rejects).
    */
-  async find(paths: MapOutputPaths, localDirs: readonly string[]): Promise<MapOutput> {
+  async find(wanted: WantedMapOutput, paths: MapOutputPaths): Promise<MapOutput> {
     const identity = await this.#look(paths);
-    const entry = this.#entries.get(paths.index);
+    const entry = this.#entryOf(wanted);
     if (entry !== undefined) {
-      if (isSame(entry.identity, identity)) {
-        this.#hits += 1;
-        this.#unlink(entry);
-        this.#link(entry);
-        return entry.output;
-      }
+      if (isSame(entry.identity, identity)) return this.#use(entry);
       this.#drop(entry);
     }
     this.#misses += 1;
+    const { localDirs } = wanted.executor;
     await this.#checkRead(paths.index, localDirs);
     if (identity.data !== null) await this.#checkRead(paths.data, localDirs);
-    return this.#load(paths);
+    for (let attempt = 1; ; attempt += 1) {
+      const output = await this.#load(wanted, paths);
+      if (output !== null) return output;
+      if (attempt === LOADS_MAX) throw unsteady(paths);
+    }
+  }
+
+  #entryOf({ executor, name }: WantedMapOutput): Entry | undefined {
+    return this.#entries.get(executor)?.get(name);
+  }
+
+  #use(entry: Entry): MapOutput {
+    this.#hits += 1;
+    this.#unlink(entry);
+    this.#link(entry);
+    return entry.output;
   }
 
   async #look(paths: MapOutputPaths): Promise<Identity> {
@@ -140,17 +193,22 @@ export class IndexCache {
     return { index, data };
   }
 
-  async #load(paths: MapOutputPaths): Promise<MapOutput> {
+  /** Null when the index was replaced meanwhile: then the data file may be the one of another index. */
+  async #load(wanted: WantedMapOutput, paths: MapOutputPaths): Promise<MapOutput | null> {
     const file = await this.#open(paths.index);
     try {
       const index = await file.stat();
       const offsets = index.bytes > INDEX_BYTES_MAX ? null : await readOffsets(file, index, paths);
-      // Looked at after the index was read: a writer renames the index first.
-      const data = await this.#files.stat(paths.data);
       if (offsets === null) return this.#unkept(paths);
+      // A writer renames the index first. So the data file is looked at after the index was read, and
+      // is that of this index when the index is still there afterwards.
+      const data = await this.#files.stat(paths.data);
+      const after = await this.#files.stat(paths.index);
+      if (after === null || !isSameFile(index, after)) return null;
       checkDataFile(paths, offsets.at(-1) ?? 0, data);
-      const output = new KeptOutput(paths.data, offsets);
-      this.#keep(paths, { index, data }, output);
+      const dataFile = data === null ? null : new DataFile(paths.data, data);
+      const output = new KeptOutput(paths.data, dataFile, offsets);
+      this.#keep(wanted, paths, { index, data }, output);
       return output;
     } finally {
       await file.close();
@@ -169,7 +227,7 @@ export class IndexCache {
     const files = this.#files;
     return {
       dataPath: paths.data,
-      partitionCount: null,
+      dataFile: null,
       async segment(start, end) {
         const segment = await readShuffleSegment(files, paths.index, start, end);
         const data = await files.stat(paths.data);
@@ -179,23 +237,35 @@ export class IndexCache {
     };
   }
 
-  #keep(paths: MapOutputPaths, identity: Identity, output: KeptOutput): void {
-    const bytes = ENTRY_BYTES + output.bytes + 2 * (paths.index.length + paths.data.length);
+  #keep(
+    wanted: WantedMapOutput,
+    paths: MapOutputPaths,
+    identity: Identity,
+    output: KeptOutput,
+  ): void {
+    const bytes = ENTRY_BYTES + output.bytes + 2 * (paths.data.length + wanted.name.length);
     if (bytes > this.#bytesMax) return;
-    const before = this.#entries.get(paths.index);
+    const before = this.#entryOf(wanted);
     if (before !== undefined) this.#drop(before);
     const head = this.#head;
-    const entry: Entry = { paths, identity, output, bytes, newer: head, older: head };
-    this.#entries.set(paths.index, entry);
+    const entry: Entry = { wanted, identity, output, bytes, newer: head, older: head };
+    const entries = this.#entries.get(wanted.executor) ?? new Map<string, Entry>();
+    this.#entries.set(wanted.executor, entries.set(wanted.name, entry));
     this.#link(entry);
+    this.#size += 1;
     this.#bytes += bytes;
     while (this.#bytes > this.#bytesMax) this.#drop(this.#head.newer as Entry);
   }
 
   #drop(entry: Entry): void {
-    if (this.#entries.get(entry.paths.index) !== entry) return;
-    this.#entries.delete(entry.paths.index);
+    const { executor, name } = entry.wanted;
+    const entries = this.#entries.get(executor);
+    if (entries?.get(name) !== entry) return;
+    entries.delete(name);
+    if (entry.output.dataFile !== null) this.#dataFiles.close(entry.output.dataFile);
+    if (entries.size === 0) this.#entries.delete(executor);
     this.#unlink(entry);
+    this.#size -= 1;
     this.#bytes -= entry.bytes;
   }
 
@@ -216,15 +286,13 @@ export class IndexCache {
 
 class KeptOutput implements MapOutput {
   readonly dataPath: string;
+  readonly dataFile: DataFile | null;
   readonly #offsets: Float64Array;
 
-  constructor(dataPath: string, offsets: Float64Array) {
+  constructor(dataPath: string, dataFile: DataFile | null, offsets: Float64Array) {
     this.dataPath = dataPath;
+    this.dataFile = dataFile;
     this.#offsets = offsets;
-  }
-
-  get partitionCount(): number {
-    return this.#offsets.length - 1;
   }
 
   get bytes(): number {
@@ -274,11 +342,12 @@ function checkSegment(paths: MapOutputPaths, segment: ShuffleSegment, data: File
 }
 
 function isSame(a: Identity, b: Identity): boolean {
-  return isSameFile(a.index, b.index) && isSameFile(a.data, b.data);
+  if (!isSameFile(a.index, b.index)) return false;
+  return a.data === null || b.data === null ? a.data === b.data : isSameFile(a.data, b.data);
 }
 
-function isSameFile(a: FileStat | null, b: FileStat | null): boolean {
-  return a?.bytes === b?.bytes && a?.modifiedMs === b?.modifiedMs;
+function unsteady({ index }: MapOutputPaths): ShuffleError {
+  return new ShuffleError("INDEX_INVALID", `${index} is written again and again`);
 }
 
 function cannotOpen(path: string, cause?: unknown): ShuffleError {

@@ -72,18 +72,6 @@ export class OpenedBlocks {
     return this.#ids.buffer.byteLength;
   }
 
-  /**
-   * How many chunks from `index` on, which is that of `block`, are neighbouring partitions of one map;
-   * `countMax` at most.
-   */
-  neighbours(block: OpenedBlock, index: number, countMax: number): number {
-    if (this.kind !== "shuffle") return 1;
-    const end = Math.min(this.#ends[block.group] ?? 0, index + countMax);
-    let next = index + 1;
-    while (next < end && this.#values[next] === block.start + (next - index)) next += 1;
-    return next - index;
-  }
-
   /** The block of chunk `index`; indexes must ascend. */
   at(index: number): OpenedBlock {
     while (index >= (this.#ends[this.#group] ?? Number.POSITIVE_INFINITY)) this.#group += 1;

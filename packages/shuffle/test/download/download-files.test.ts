@@ -95,6 +95,7 @@ describe("fetching into files", () => {
         return {
           read: (buffer, position) => file.read(buffer, position),
           readNow: (buffer, position) => file.readNow(buffer, position),
+          statNow: () => file.statNow(),
           write: () => Promise.reject(new TransportError("FILE_FAILED", "no space left")),
           truncate: (bytes) => file.truncate(bytes),
           stat: () => file.stat(),
@@ -156,6 +157,7 @@ describe("fetching into files", () => {
         return {
           read: (buffer, position) => file.read(buffer, position),
           readNow: (buffer, position) => file.readNow(buffer, position),
+          statNow: () => file.statNow(),
           write: async (bytes, position) => {
             most = Math.max(most, downloads.backlog.bytes);
             await new Promise((resolve) => setTimeout(resolve, 1));
@@ -196,7 +198,7 @@ function bound(on: Files): Files {
     open: (path, mode) => on.open(path, mode),
     openNow: (path) => on.openNow(path),
     readFile: (path) => on.readFile(path),
-    readNow: (path, buffer, position) => on.readNow(path, buffer, position),
+    readNow: (path, buffer, position, expected) => on.readNow(path, buffer, position, expected),
     writeFile: (path, bytes) => on.writeFile(path, bytes),
     stat: (path) => on.stat(path),
     makeDirectory: (path) => on.makeDirectory(path),

@@ -169,6 +169,7 @@ function fullDisk(): Files {
       return {
         read: (buffer, position) => file.read(buffer, position),
         readNow: (buffer, position) => file.readNow(buffer, position),
+        statNow: () => file.statNow(),
         truncate: (bytes) => file.truncate(bytes),
         stat: () => file.stat(),
         sync: () => file.sync(),

@@ -5,11 +5,11 @@
  * for the next, so that disk and socket work at the same time. No byte is kept beyond that, however
  * long the segment is.
  */
-import type { Files, OpenFile } from "../platform/platform.ts";
+import { type FileStat, type Files, isSameFile, type OpenFile } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { BytesManagedBuffer } from "./bytes-managed-buffer.ts";
-import type { FileSegment } from "./file-segment.ts";
+import { type FileSegment, readSegmentNow } from "./file-segment.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 import { readBuffers } from "./read-buffers.ts";
 
@@ -31,6 +31,7 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
   readonly path: string;
   readonly offset: number;
   readonly length: number;
+  readonly file: FileStat | undefined;
   readonly #pool: BufferPool;
 
   /** @throws TransportError OPTION_INVALID when offset or length cannot be those of a file. */
@@ -45,6 +46,7 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
     this.offset = offset;
     this.length = length;
     this.files = files;
+    this.file = options.file;
     this.#pool = pool;
   }
 
@@ -58,7 +60,8 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
 
   /**
    * Opens the file and makes sure that the whole segment is there, before the first piece is given.
-   * @throws TransportError BODY_UNAVAILABLE (rejects) when the file is missing or too short.
+   * @throws TransportError BODY_UNAVAILABLE (rejects) when the file is missing, too short, or another
+   *   one than was wanted.
    */
   async open(): Promise<BodyReader> {
     const isPooled = this.length > WHOLE_BYTES_MAX || this.length >= this.#pool.bufferBytes;
@@ -69,13 +72,13 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
   /** One read into one buffer, which the caller owns. @throws as `open`. */
   override async bytes(): Promise<Uint8Array> {
     const whole = Buffer.allocUnsafeSlow(this.length);
-    if (this.length > 0 && this.files.readNow(this.path, whole, this.offset) === this.length)
-      return whole;
+    if (this.length > 0 && readSegmentNow(this, whole) === this.length) return whole;
     const file = await this.#openFile();
     try {
       const count = this.length === 0 ? 0 : await readSome(file, this.path, whole, this.offset);
-      // The length of the file is of interest only when the bytes are not there.
-      if (count < this.length || this.length === 0) await this.#checkLength(file);
+      // Where any file will do, its length is of interest only when the bytes are not there.
+      const isAsked = count < this.length || this.length === 0 || this.file !== undefined;
+      if (isAsked) await this.#check(file);
       return whole;
     } finally {
       // Nothing was written, so closing cannot lose anything.
@@ -94,11 +97,10 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
 
   async #openChecked(): Promise<OpenFile> {
     const openNow = this.files.openNow(this.path);
-    const end = this.offset + this.length;
-    if (openNow?.readNow(Buffer.allocUnsafe(1), end - 1) === 1) return openNow;
+    if (openNow !== null && this.#isThere(openNow)) return openNow;
     const file = openNow ?? (await this.#openFile());
     try {
-      await this.#checkLength(file);
+      await this.#check(file);
       return file;
     } catch (error) {
       await file.close();
@@ -106,13 +108,25 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
     }
   }
 
-  async #checkLength(file: OpenFile): Promise<void> {
-    const { bytes } = await file.stat().catch((error: unknown) => {
+  /** Whether all of the segment is known to be there, by its last byte. */
+  #isThere(file: OpenFile): boolean {
+    if (this.file !== undefined) {
+      const found = file.statNow();
+      if (found === null || !isSameFile(found, this.file)) return false;
+    }
+    return file.readNow(Buffer.allocUnsafe(1), this.offset + this.length - 1) === 1;
+  }
+
+  async #check(file: OpenFile): Promise<void> {
+    const found = await file.stat().catch((error: unknown) => {
       throw new TransportError("BODY_UNAVAILABLE", this.path, { cause: error });
     });
-    if (bytes >= this.offset + this.length) return;
+    if (this.file !== undefined && !isSameFile(found, this.file)) {
+      throw new TransportError("BODY_UNAVAILABLE", `${this.path} was written anew meanwhile`);
+    }
+    if (found.bytes >= this.offset + this.length) return;
     const wanted = `${this.length} bytes at ${this.offset}`;
-    const message = `${this.path} has ${bytes} bytes, too few for ${wanted}`;
+    const message = `${this.path} has ${found.bytes} bytes, too few for ${wanted}`;
     throw new TransportError("BODY_UNAVAILABLE", message);
   }
 }

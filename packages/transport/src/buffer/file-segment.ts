@@ -1,4 +1,4 @@
-import type { Files, OpenFile } from "../platform/platform.ts";
+import { type FileStat, type Files, isSameFile, type OpenFile } from "../platform/platform.ts";
 import { OpenFiles } from "./open-files.ts";
 
 /** A part of a file. */
@@ -9,12 +9,24 @@ export interface FileSegment {
   readonly offset: number;
   /** Its bytes. */
   readonly length: number;
+  /** No byte is given of any other file that may be at the path by now. Default: whichever is there. */
+  readonly file?: FileStat | undefined;
+  /** The file while its owner keeps it open. */
+  readonly opened?: OpenFile | null;
 }
 
 /** Whether `next` begins where `segment` ends. */
 export function isFollowedBy(segment: FileSegment, next: FileSegment): boolean {
-  const { files, path, offset, length } = segment;
-  return next.offset === offset + length && next.path === path && next.files === files;
+  const { file, files, path, offset, length } = segment;
+  if (next.offset !== offset + length || next.path !== path) return false;
+  return next.files === files && next.file === file;
+}
+
+/** As `readNow` of Files, from the start of the segment. */
+export function readSegmentNow(segment: FileSegment, target: Uint8Array): number {
+  const { file, files, offset, opened, path } = segment;
+  if (opened) return opened.readNow(target, offset);
+  return files.readNow(path, target, offset, file);
 }
 
 /**
@@ -27,7 +39,8 @@ const openFiles = new OpenFiles(OPEN_FILES_MAX);
 
 /**
  * Fills memory from the start of the segment and gives the number of bytes, fewer only where the file
- * ends. Waits while 128 files are open for others, and asks for the memory after that.
+ * ends, none when it is not the one that is wanted. Waits while 128 files are open for others, and asks
+ * for the memory after that.
  * @throws TransportError FILE_FAILED (rejects).
  */
 export async function readSegment(
@@ -37,6 +50,7 @@ export async function readSegment(
   const { offset } = segment;
   const file = await openCounted(segment);
   try {
+    if (segment.file !== undefined && !isSameFile(await file.stat(), segment.file)) return 0;
     const target = takeTarget();
     const count = file.readNow(target, offset);
     if (count === target.length) return count;

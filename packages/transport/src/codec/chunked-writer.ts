@@ -6,7 +6,7 @@
  * A frame is never interrupted. While a body is waited for, later frames wait behind it.
  */
 import { BytesManagedBuffer } from "../buffer/bytes-managed-buffer.ts";
-import type { FileSegment } from "../buffer/file-segment.ts";
+import { type FileSegment, readSegmentNow } from "../buffer/file-segment.ts";
 import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
 import { readBuffers } from "../buffer/read-buffers.ts";
 import { type LentMemory, SlabMemory } from "../buffer/slab-memory.ts";
@@ -136,7 +136,7 @@ export class ChunkedWriter implements ChannelHandler {
     const segment = this.#mustWait ? null : smallSegment(body);
     if (segment === null) return false;
     const memory = this.#memoryOfFiles.take(segment.length);
-    const count = segment.files.readNow(segment.path, memory.bytes, segment.offset);
+    const count = readSegmentNow(segment, memory.bytes);
     if (count === segment.length) this.#writeRead(context, frame, memory, done);
     else memory.giveBack();
     return count === segment.length;

@@ -8,8 +8,10 @@
  * a network asks its server. Such systems cannot read without waiting either. So a directory is
  * trusted once a read from a file in it, opened through the pool, found its bytes in memory.
  */
-import { closeSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import type { CachedCalls } from "./cached-calls.ts";
+import { statOf } from "./node-open-file.ts";
+import { type FileStat, isSameFile } from "./platform.ts";
 
 /** Directories that are known; when there are more, all are learnt again. About 200 B each. */
 const DIRECTORIES_MAX = 16_384;
@@ -32,11 +34,15 @@ export class CachedReads {
     return path.includes("\0") ? -1 : (this.#calls?.open(path) ?? -1);
   }
 
-  /** Opens, reads and closes; gives the bytes read, 0 when nothing is in memory. */
-  readFile(path: string, buffer: Uint8Array, position: number): number {
+  /**
+   * Opens, reads and closes; gives the bytes read, 0 when nothing is in memory or the file is not the
+   * expected one.
+   */
+  readFile(path: string, buffer: Uint8Array, position: number, expected?: FileStat): number {
     const descriptor = this.open(path);
     if (descriptor < 0) return 0;
     try {
+      if (expected !== undefined && !isSameFile(statOf(fstatSync(descriptor)), expected)) return 0;
       return Math.max(0, this.#calls?.read(descriptor, buffer, position) ?? 0);
     } finally {
       closeSync(descriptor);

@@ -33,7 +33,8 @@ export function createNodeFiles(loadCalls: () => CachedCalls | null = loadCached
   return {
     open: (file, mode) => open(file, mode, cachedReads),
     openNow: (file) => openNow(file, cachedReads),
-    readNow: (file, buffer, position) => cachedReads.readFile(file, buffer, position),
+    readNow: (file, buffer, position, expected) =>
+      cachedReads.readFile(file, buffer, position, expected),
     readFile: (file) => translate("read", file, fs.readFile(file)),
     writeFile: (file, bytes) => translate("write", file, fs.writeFile(file, bytes)),
     stat,
@@ -64,7 +65,8 @@ async function open(file: string, mode: OpenMode, cachedReads: CachedReads): Pro
 function openNow(file: string, cachedReads: CachedReads): OpenFile | null {
   const descriptor = cachedReads.open(file);
   if (descriptor < 0) return null;
-  return new NodeOpenFile(descriptor, file, { endBytes: 0, isAppending: false, cachedReads });
+  const options = { endBytes: 0, isAppending: false, isCached: true, cachedReads };
+  return new NodeOpenFile(descriptor, file, options);
 }
 
 async function stat(file: string): Promise<FileStat | null> {

@@ -43,7 +43,12 @@ interface ThreadData {
 export function startLoopThread(entry: URL, data: unknown): LoopThread {
   const { port1, port2 } = new MessageChannel();
   const threadData: ThreadData = { data, line: port2 };
-  const worker = new Worker(entry, { workerData: threadData, transferList: [port2] });
+  const worker = new Worker(entry, {
+    workerData: threadData,
+    transferList: [port2],
+    // Node would warn of each descriptor that is closed and was opened by a call of our own.
+    trackUnmanagedFds: false,
+  });
   const life: LoopPort = {
     post: (message, transfer = []) => worker.postMessage(message, transfer as Transferable[]),
     onMessage: (listener) => void worker.on("message", listener),

@@ -23,6 +23,8 @@ export interface NodeOpenFileOptions {
   readonly endBytes: number;
   /** The system puts every write at the end, whoever else writes too. */
   readonly isAppending: boolean;
+  /** It was opened without waiting, so it can be looked at without waiting, too. */
+  readonly isCached?: boolean;
   readonly cachedReads: CachedReads;
 }
 
@@ -34,6 +36,7 @@ export class NodeOpenFile implements OpenFile {
   readonly #descriptor: number;
   readonly #path: string;
   readonly #isAppending: boolean;
+  readonly #isCached: boolean;
   readonly #cachedReads: CachedReads;
   #endBytes: number;
   /** Appends one after the other: the system alone would not keep their order. */
@@ -47,6 +50,7 @@ export class NodeOpenFile implements OpenFile {
     this.#path = path;
     this.#endBytes = options.endBytes;
     this.#isAppending = options.isAppending;
+    this.#isCached = options.isCached ?? false;
     this.#cachedReads = options.cachedReads;
   }
 
@@ -65,6 +69,10 @@ export class NodeOpenFile implements OpenFile {
   readNow(buffer: Uint8Array, position: number): number {
     if (this.#closing !== null) return 0;
     return this.#cachedReads.read(this.#descriptor, this.#path, buffer, position);
+  }
+
+  statNow(): FileStat | null {
+    return this.#isCached && this.#closing === null ? statOf(fs.fstatSync(this.#descriptor)) : null;
   }
 
   write(bytes: Uint8Array, position: number | null): Promise<void> {
@@ -185,5 +193,6 @@ export function statOf(stats: fs.Stats): FileStat {
     modifiedMs: stats.mtimeMs,
     device: stats.dev,
     inode: stats.ino,
+    links: stats.nlink,
   };
 }

@@ -138,8 +138,9 @@ export interface Files {
    * Reads from `position` what is in memory, in this turn, and gives the number of bytes: fewer than
    * `buffer` takes where the file ends or what is in memory does, and 0 where that is not known.
    * Never waits and never fails: whoever needs the rest opens the file and is told what is wrong.
+   * With `expected`, gives 0 also when another file is there by now, or the same one was changed.
    */
-  readNow(path: string, buffer: Uint8Array, position: number): number;
+  readNow(path: string, buffer: Uint8Array, position: number, expected?: FileStat): number;
   writeFile(path: string, bytes: Uint8Array): Promise<void>;
   /** Null when nothing is there. */
   stat(path: string): Promise<FileStat | null>;
@@ -165,6 +166,14 @@ export interface FileStat {
    */
   readonly device: number;
   readonly inode: number;
+  /** Names that it has; 0 of an open file that was removed, or that another one replaced. */
+  readonly links: number;
+}
+
+/** Whether two looks found the same file, and it was neither changed nor removed in between. */
+export function isSameFile(a: FileStat, b: FileStat): boolean {
+  const isOne = a.inode === b.inode && a.device === b.device && a.links === b.links;
+  return isOne && a.bytes === b.bytes && a.modifiedMs === b.modifiedMs;
 }
 
 /** A file that is open. All methods reject with FILE_FAILED, after `close` too. */
@@ -173,6 +182,8 @@ export interface OpenFile {
   read(buffer: Uint8Array, position: number): Promise<number>;
   /** As `readNow` of {@link Files}. */
   readNow(buffer: Uint8Array, position: number): number;
+  /** What is known in this turn, of a file that was opened by `openNow` and not closed; else null. */
+  statNow(): FileStat | null;
   /** Writes every byte at `position`, or at the end when null. The caller keeps the bytes until then. */
   write(bytes: Uint8Array, position: number | null): Promise<void>;
   /** Cuts or extends the file. */

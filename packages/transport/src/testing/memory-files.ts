@@ -6,7 +6,13 @@
  */
 import path from "node:path";
 import { fileFailed } from "../platform/node-error.ts";
-import type { FileStat, Files, OpenFile, OpenMode } from "../platform/platform.ts";
+import {
+  type FileStat,
+  type Files,
+  isSameFile,
+  type OpenFile,
+  type OpenMode,
+} from "../platform/platform.ts";
 import { systemError } from "../platform/system-error.ts";
 import { MemoryFile, MemoryOpenFile, type Space } from "./memory-open-file.ts";
 
@@ -60,9 +66,11 @@ class MemoryFiles implements Files {
     return found instanceof MemoryFile ? new MemoryOpenFile(found, file, "read") : null;
   }
 
-  readNow(file: string, buffer: Uint8Array, position: number): number {
+  readNow(file: string, buffer: Uint8Array, position: number, expected?: FileStat): number {
     const found = this.#find(file)?.node;
-    return found instanceof MemoryFile ? found.readNow(buffer, position) : 0;
+    if (!(found instanceof MemoryFile)) return 0;
+    if (expected !== undefined && !isSameFile(found.stat(), expected)) return 0;
+    return found.readNow(buffer, position);
   }
 
   async readFile(file: string): Promise<Uint8Array> {
@@ -204,7 +212,15 @@ class FoundNode {
   stat(): FileStat {
     if (this.node instanceof MemoryFile) return this.node.stat();
     const { inode } = this.node;
-    return { bytes: 0, isFile: false, isDirectory: true, modifiedMs: 0, device: 1, inode };
+    return {
+      bytes: 0,
+      isFile: false,
+      isDirectory: true,
+      modifiedMs: 0,
+      device: 1,
+      inode,
+      links: 1,
+    };
   }
 }
 

@@ -45,6 +45,10 @@ export class MemoryFile {
     return this.#space.isCached ? this.read(buffer, position) : 0;
   }
 
+  statNow(): FileStat | null {
+    return this.#space.isCached ? this.stat() : null;
+  }
+
   stat(): FileStat {
     return {
       bytes: this.#length,
@@ -53,6 +57,7 @@ export class MemoryFile {
       modifiedMs: this.#modifiedMs,
       device: 1,
       inode: this.#inode,
+      links: this.#isUnlinked ? 0 : 1,
     };
   }
 
@@ -104,6 +109,10 @@ export class MemoryOpenFile implements OpenFile {
 
   readNow(buffer: Uint8Array, position: number): number {
     return this.#isClosed || !this.#mayRead ? 0 : this.#file.readNow(buffer, position);
+  }
+
+  statNow(): FileStat | null {
+    return this.#isClosed ? null : this.#file.statNow();
   }
 
   async write(bytes: Uint8Array, position: number | null): Promise<void> {

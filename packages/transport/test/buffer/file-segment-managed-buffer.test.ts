@@ -18,6 +18,7 @@ function filesWith(files: Files, change: (file: OpenFile) => Partial<OpenFile>):
     const real: OpenFile = {
       read: (buffer, position) => file.read(buffer, position),
       readNow: () => 0,
+      statNow: () => null,
       write: (bytes, position) => file.write(bytes, position),
       truncate: (bytes) => file.truncate(bytes),
       stat: () => file.stat(),
@@ -142,6 +143,28 @@ describe.each([
       const count = files.readNow(replaced, now, 10);
       expect(now.subarray(0, count).equals(expected.subarray(0, count))).toBe(true);
       expect(Buffer.from(await body.bytes()).equals(expected)).toBe(true);
+    }
+  });
+
+  it("is read from the one file that is wanted, or not at all", async () => {
+    const victim = `${path}.wanted`;
+    await files.writeFile(victim, content.subarray(0, 400_000));
+    const file = (await files.stat(victim)) ?? undefined;
+    for (const length of [1, 100_000, 300_000]) {
+      const body = new FileSegmentManagedBuffer({ files, path: victim, offset: 10, length, file });
+      expect(Buffer.from(await body.bytes()).equals(content.subarray(10, 10 + length))).toBe(true);
+    }
+    await files.writeFile(`${victim}.next`, content.subarray(0, 400_000));
+    await files.rename(`${victim}.next`, victim);
+    for (const length of [1, 100_000, 300_000]) {
+      const body = new FileSegmentManagedBuffer({ files, path: victim, offset: 10, length, file });
+      const refusal = {
+        code: "BODY_UNAVAILABLE",
+        message: `${victim} was written anew meanwhile`,
+      };
+      expect(files.readNow(victim, Buffer.alloc(length), 10, file)).toBe(0);
+      await expect(body.bytes()).rejects.toMatchObject(refusal);
+      await expect(body.open()).rejects.toMatchObject(refusal);
     }
   });
 

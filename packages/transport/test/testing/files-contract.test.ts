@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createNodeFiles } from "../../src/platform/node-files.ts";
 import { nodePlatform } from "../../src/platform/node-platform.ts";
-import type { Files } from "../../src/platform/platform.ts";
+import { type Files, isSameFile } from "../../src/platform/platform.ts";
 import { createMemoryFiles } from "../../src/testing/memory-files.ts";
 import { pattern } from "./recorder.ts";
 
@@ -189,6 +189,27 @@ describe.each(implementations)("%s files", (_name, files) => {
       }
       await file.close();
       expect(file.readNow(Buffer.alloc(1), 0)).toBe(0);
+    });
+
+    it("tells of a file that is open whether its path still leads to it, as it was", async () => {
+      await put("a", "content");
+      // A directory may have to be known before.
+      const known = await files.open(at("a"), "read");
+      known.readNow(Buffer.alloc(1), 0);
+      expect(known.statNow()?.links ?? 1).toBe(1);
+      await known.close();
+      const opened = files.openNow(at("a"));
+      const stat = await files.stat(at("a"));
+      if (opened === null || stat === null) return;
+      expect(opened.statNow()).toEqual(stat);
+      await put("b", "another");
+      await files.rename(at("b"), at("a"));
+      const now = opened.statNow();
+      expect(now?.links).toBe(0);
+      expect(now !== null && isSameFile(now, stat)).toBe(false);
+      expect(files.readNow(at("a"), Buffer.alloc(7), 0, stat)).toBe(0);
+      await opened.close();
+      expect(opened.statNow()).toBeNull();
     });
 
     it("does not include what is no file, or cannot be read", async () => {

@@ -181,13 +181,8 @@ function ourCommand({ metrics, service }: Ports, dirs: readonly string[]): Servi
   const main = join(dirname(entry), `main${extname(entry)}`);
   const ports = ["--port", String(service), "--http-port", String(metrics)];
   const options = ["--host", "127.0.0.1", "--dir", ...dirs];
-  const args = [...serviceFlags(), main, "serve", ...ports, ...options];
+  const args = [...process.execArgv, main, "serve", ...ports, ...options];
   return { program: process.execPath, args };
-}
-
-/** Of the flags of Node those that change what is run; a profile of the benchmark is not the service's. */
-function serviceFlags(): string[] {
-  return process.execArgv.filter((flag) => flag.startsWith("--conditions"));
 }
 
 async function sparkCommand(port: number, directory: string): Promise<ServiceCommand> {
