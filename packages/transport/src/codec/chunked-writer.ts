@@ -171,7 +171,8 @@ export class ChunkedWriter implements ChannelHandler {
     context.write(pieces, (error) => {
       this.#untakenBytes -= bytes;
       done(error);
-      this.#advance(context);
+      // Of a connection that is lost nothing more is read: what waits is about to be told.
+      if (error === null) this.#advance(context);
     });
     this.#untakenBytes += bytes;
   }
@@ -182,7 +183,11 @@ export class ChunkedWriter implements ChannelHandler {
     this.#isReadAheadDue = true;
     queueMicrotask(() => {
       this.#isReadAheadDue = false;
-      this.#readAhead(context);
+      try {
+        this.#readAhead(context);
+      } catch (error) {
+        context.channel.abort(error as Error);
+      }
     });
   }
 

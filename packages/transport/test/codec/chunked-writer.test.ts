@@ -202,7 +202,7 @@ describe("ChunkedWriter", () => {
       const files = createMemoryFiles();
       await files.writeFile("/data", content);
       const gate = Promise.withResolvers<void>();
-      let [open, most] = [0, 0];
+      let [open, most, closed] = [0, 0, 0];
       const counting: Files = Object.assign(Object.create(files) as Files, {
         open: async (path: string, mode: OpenMode) => {
           open += 1;
@@ -212,6 +212,7 @@ describe("ChunkedWriter", () => {
           const close = async (): Promise<void> => {
             await turns(1);
             open -= 1;
+            closed += 1;
             await file.close();
           };
           return Object.assign(Object.create(file) as OpenFile, {
@@ -227,13 +228,33 @@ describe("ChunkedWriter", () => {
       const expected = channels.map((embedded) => writeBlocks(embedded, counting, 1));
       await turns(5);
       gate.resolve();
-      await vi.waitFor(() => expect(open).toBe(0));
+      await vi.waitFor(() => expect(closed).toBe(300), { timeout: 20_000 });
+      await turns(5);
       for (const [index, embedded] of channels.entries()) {
         expect(embedded.takeOutboundBytes().equals(Buffer.concat(expected[index] ?? []))).toBe(
           true,
         );
       }
       expect(most).toBe(128);
+    });
+
+    it("reads nothing more of them when the connection was lost", async () => {
+      const files = createMemoryFiles({ isCached: true });
+      await files.writeFile("/data", pattern(2_500_000));
+      let reads = 0;
+      const counting: Files = Object.assign(Object.create(files) as Files, {
+        readNow: (path: string, buffer: Uint8Array, position: number) => {
+          reads += 1;
+          return files.readNow(path, buffer, position);
+        },
+      });
+      const embedded = writingChannel({ holdWrites: true });
+      writeBlocks(embedded, counting, 10, 250_000);
+      expect(reads).toBe(5);
+      embedded.disconnect(new Error("reset"));
+      await turns(5);
+      expect(reads).toBe(5);
+      expect(embedded.channel.pendingBytes).toBe(0);
     });
 
     it("gives them up when the connection ends", async () => {

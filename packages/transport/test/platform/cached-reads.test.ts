@@ -70,7 +70,7 @@ describe.skipIf(calls === null)("reads of what is in memory", () => {
     await segment(files).bytes();
     const target = Buffer.alloc(64 * 1024);
     // What went through the thread pool is closed there, a little later.
-    await vi.waitFor(() => expect(openFiles(directory)).toBe(0));
+    await vi.waitFor(() => expect(openFiles(directory)).toBe(0), { timeout: 20_000 });
     for (let round = 0; round < 2000; round += 1) {
       expect(readNow(segment(files), target)).toBe(true);
       files.readNow(`${directory}/none`, target, 0);
