@@ -2,7 +2,8 @@
  * Serves made-up blocks from a process of its own.
  *     node --conditions=@bm/source block-server-process.ts <port>
  * Prints its port on a line once it listens, and a line for each that it reads: the number of unreleased
- * blocks and for how many milliseconds it was held up since the last line. After `slow 100` that it takes a hundred times as long as a disk does from now on.
+ * blocks and for how many milliseconds it was held up since the last line. After the line `slow 100` it takes
+ * a hundred times as long as a disk does.
  */
 import { createInterface } from "node:readline";
 import { NettyBlockTransferService } from "@bm/shuffle";
