@@ -12,7 +12,7 @@ import org.apache.spark.api.java.JavaSparkContext;
  * no second executor while the first one gets through short tasks quickly.
  */
 final class BothExecutors {
-  private static final long WAIT_MILLIS = 120_000;
+  private static final long WAIT_MILLIS = 240_000;
   private static final long PAUSE_MILLIS = 20;
 
   private BothExecutors() {}

@@ -19,7 +19,7 @@ import scala.Tuple2;
 final class ReleasedExecutors {
   private static final int MAPS = 10;
   private static final int REDUCES = 16;
-  private static final long WAIT_MILLIS = 40_000;
+  private static final long WAIT_MILLIS = 120_000;
 
   private ReleasedExecutors() {}
 
