@@ -110,8 +110,9 @@ function stream(kind: "failing" | "nothing" | "missing" | "short" | "broken"): P
   return { op: "stream", kind, size: BODY_BYTES };
 }
 
+/** It comes in one read: what Spark has not read when it closes may cost the peer the answer. */
 function upload(meta: string): PeerRequest {
-  return { op: "upload", meta, size: BODY_BYTES };
+  return { op: "upload", meta, size: 1000 };
 }
 
 /** The requests before and behind the one that fails are answered. */

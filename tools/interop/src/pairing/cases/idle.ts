@@ -1,9 +1,14 @@
-/** The idle rule, with a time-out of one second: who closes which connection. */
+/** The idle rule, with time-outs of a second or three: who closes which connection. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PairingCase } from "../pairing.ts";
 import { until } from "../pairing.ts";
 
-const QUICK = { "spark.shuffle.io.connectionTimeout": "1s" };
+const QUICK = quickly("1s");
+/** Long enough that a busy machine does not stop the link for as long. */
+const NOT_SO_QUICK = quickly("3s");
+/** Longer than two time-outs in all: Spark looks once in each. */
+const SLOW_LINK = { bytesPerTick: 8000 };
+const SLOW_BODY_BYTES = 600_000;
 /** Spark looks once in each time-out, so that the second look decides; this is the fourth. */
 const FOUR_TIMEOUTS_MS = 4000;
 
@@ -100,9 +105,9 @@ export const IDLE_CASES: readonly PairingCase[] = [
     name: "a chunk comes over a slow link for longer than the time-out",
     run: async (pairing) => {
       const server = await pairing.listen();
-      const link = await pairing.relay(server, { bytesPerTick: 20_000 });
-      const client = await pairing.connect(link, { conf: QUICK });
-      return (await client.ask({ op: "chunk", size: 600_000 })).outcomes;
+      const link = await pairing.relay(server, SLOW_LINK);
+      const client = await pairing.connect(link, { conf: NOT_SO_QUICK });
+      return (await client.ask({ op: "chunk", size: SLOW_BODY_BYTES })).outcomes;
     },
     expected: { connection: 1 },
   },
@@ -110,10 +115,18 @@ export const IDLE_CASES: readonly PairingCase[] = [
     name: "a stream comes over a slow link for longer than the time-out",
     run: async (pairing) => {
       const server = await pairing.listen();
-      const link = await pairing.relay(server, { bytesPerTick: 20_000 });
-      const client = await pairing.connect(link, { conf: QUICK });
-      return (await client.ask({ op: "stream", size: 600_000 })).outcomes;
+      const link = await pairing.relay(server, SLOW_LINK);
+      const client = await pairing.connect(link, { conf: NOT_SO_QUICK });
+      return (await client.ask({ op: "stream", size: SLOW_BODY_BYTES })).outcomes;
     },
     expected: { connection: 1 },
   },
 ];
+
+/** Connecting has a limit of its own, which is the same one unless it is given. */
+function quickly(timeout: string): Readonly<Record<string, string>> {
+  return {
+    "spark.shuffle.io.connectionTimeout": timeout,
+    "spark.shuffle.io.connectionCreationTimeout": "120s",
+  };
+}
