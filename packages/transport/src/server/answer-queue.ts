@@ -73,8 +73,10 @@ export class AnswerQueue<Kind extends Answer> implements WaitingQueue {
     this.#budget.strike(this);
     const answer = this.#waiting.shift();
     if (answer === undefined) return;
-    this.#stopsWaiting(answer);
     this.#send(answer);
+    // Only now: what waits less may make the channel writable, and the next request is then served in
+    // this very call. Its answer must not overtake this one.
+    this.#stopsWaiting(answer);
     this.#enlist();
   }
 

@@ -105,6 +105,27 @@ describe("the budget of answers on their way", () => {
     ]);
   });
 
+  it("lets nothing overtake an answer that made the channel full while it waited", async () => {
+    await using pair = await startPair();
+    const sizes = [5, 16 * 1024 * KIB, 7, 16 * 1024 * KIB, 9];
+    const open = (index: number): ManagedBuffer =>
+      new BytesManagedBuffer(Buffer.alloc(sizes[index] ?? 0));
+    const streamId = pair.handler.register({ count: sizes.length, open });
+    const lengths = sizes.map(() => 0);
+    const ended = sizes.map((_, index) => {
+      const { promise, reject, resolve } = Promise.withResolvers<void>();
+      pair.client.stream(`${streamId}_${index}`, {
+        onData: (_name, bytes) => void (lengths[index] = (lengths[index] ?? 0) + bytes.length),
+        onComplete: () => resolve(),
+        onFailure: (_name, error) => reject(error),
+      });
+      return promise;
+    });
+    await Promise.all(ended);
+    // Streams are told apart by their order alone.
+    expect(lengths).toEqual(sizes);
+  });
+
   it("holds on real sockets: a peer that stopped keeps nobody waiting", async () => {
     await using pair = await startPair(BUDGET);
     await using other = await startPair(BUDGET);
