@@ -239,15 +239,26 @@ export class MasterState {
     this.#decommissioning.delete(id.key);
     this.#infos.delete(id.key);
     this.#options.rows?.deleteManager(executorId);
-    const blocks = info.blocks();
-    const reduced = blocks.flatMap(({ blockId }) => this.#loseHolder(blockId, info) ?? []);
+    const reduced: ReducedBlock[] = [];
+    const lostBlocks: BlockId[] = [];
+    for (const { blockId } of info.blocks()) {
+      const left = this.#loseHolder(blockId, info);
+      if (left === null) lostBlocks.push(blockId);
+      else reduced.push(left);
+    }
     info.forget();
-    const lost = blocks.length - reduced.length;
-    if (lost > 0)
-      this.#options.logger.warn(`no more replicas of ${lost} blocks of ${id.toString()}`);
-    const timeMs = this.#options.clock.wallTimeMs();
-    this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId: id });
+    this.#reportRemoved(id, lostBlocks);
     return reduced;
+  }
+
+  #reportRemoved(blockManagerId: BlockManagerId, lostBlocks: readonly BlockId[]): void {
+    const { clock, logger } = this.#options;
+    if (lostBlocks.length > 0) {
+      const text = `no more replicas of ${lostBlocks.length} blocks of ${blockManagerId.toString()}`;
+      logger.warn(text);
+    }
+    const timeMs = clock.wallTimeMs();
+    this.#post({ type: "BlockManagerRemoved", timeMs, blockManagerId, lostBlocks });
   }
 
   /** Tells the listener that an executor was silent for too long. */

@@ -1,4 +1,4 @@
-import type { BlockManagerId } from "@bm/block";
+import type { BlockId, BlockManagerId } from "@bm/block";
 import type { BlockUpdate } from "../protocol/registration-messages.ts";
 
 /** A block manager was registered. */
@@ -19,6 +19,8 @@ export interface BlockManagerRemoved {
   /** Milliseconds since 1970. */
   readonly timeMs: number;
   readonly blockManagerId: BlockManagerId;
+  /** Blocks that nobody has any more. */
+  readonly lostBlocks: readonly BlockId[];
 }
 
 /** A block manager reported a block, and the master took note. */

@@ -8,9 +8,9 @@ import {
   BlockManagerMasterEndpoint,
   MapOutputTrackerMaster,
   MapOutputTrackerMasterEndpoint,
+  type MasterEvent,
 } from "@bm/master";
 import { formatRpcAddress, RpcEnv } from "@bm/rpc";
-import { silentLogger } from "@bm/transport";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BlockManager } from "../../src/index.ts";
 import { textOf } from "../block-manager/content.ts";
@@ -49,13 +49,17 @@ describe("three executors under load, of which one is killed", () => {
 
   beforeEach(async () => {
     root = await mkdtemp(join(tmpdir(), "bm-loss-"));
-    const warn = (text: string): void => {
-      const found = /no more replicas of (\S+)/.exec(text);
-      if (found?.[1] !== undefined) lost.push(found[1]);
+    const listener = (event: MasterEvent): void => {
+      if (event.type === "BlockManagerRemoved")
+        lost.push(...event.lostBlocks.map(({ name }) => name));
     };
-    env = await RpcEnv.create({ name: "driver", logger: { ...silentLogger, warn } });
+    env = await RpcEnv.create({ name: "driver" });
     const tracker = new MapOutputTrackerMaster();
-    BlockManagerMasterEndpoint.setup(env, { mapOutputTracker: tracker, heartbeat: false });
+    BlockManagerMasterEndpoint.setup(env, {
+      mapOutputTracker: tracker,
+      heartbeat: false,
+      listener,
+    });
     MapOutputTrackerMasterEndpoint.setup(env, tracker);
     const driver = env.address === null ? "" : formatRpcAddress(env.address);
     for (const number of [1, 2, 3]) executors.push(new Executor(driver, number, root));
