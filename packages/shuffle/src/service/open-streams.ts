@@ -23,7 +23,7 @@ import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manag
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
 import { fetchedBlocks, namedBlocks, OpenedBlocks } from "./opened-blocks.ts";
 import type { ApplicationQuotas } from "./quota/application-quotas.ts";
-import { QuotaChunks } from "./quota/quota-chunks.ts";
+import { QuotaChunks, RequestOrder } from "./quota/quota-chunks.ts";
 import type { ReferenceBudget } from "./reference-budget.ts";
 
 /** What {@link OpenStreams} needs. */
@@ -47,6 +47,7 @@ const WAITING_BYTES = 512;
 /** See the file comment. */
 export class OpenStreams {
   readonly #options: OpenStreamsOptions;
+  readonly #order = new RequestOrder();
 
   constructor(options: OpenStreamsOptions) {
     this.#options = options;
@@ -118,7 +119,8 @@ export class OpenStreams {
 
   #within({ channel }: TransportClient, appId: string, chunks: ChunkSource): ChunkSource {
     const { sending: quota } = this.#options.quotas;
-    return quota.isOn ? new QuotaChunks({ chunks, quota, appId, connection: channel }) : chunks;
+    if (!quota.isOn) return chunks;
+    return new QuotaChunks({ chunks, quota, order: this.#order, appId, connection: channel });
   }
 
   /** Takes the memory of opened blocks; the result gives it back. */

@@ -9,11 +9,49 @@ import {
 import { ShuffleError } from "../../shuffle-error.ts";
 import type { FairQuota, QuotaConnection } from "./fair-quota.ts";
 
+/**
+ * The order in which the chunks of a connection were asked for, whatever stream they are of. They are
+ * sent in this order, so they have to take their shares in it: one that was found earlier would hold
+ * what the one before it waits for.
+ */
+export class RequestOrder {
+  readonly #tails = new WeakMap<QuotaConnection, Promise<void>>();
+
+  /** Calls `next` with what was looked up, after those that came before; at once when there are none. */
+  run(
+    connection: QuotaConnection,
+    lookup: BodyLookup,
+    next: (body: ManagedBuffer | null) => BodyLookup,
+  ): BodyLookup {
+    const before = this.#tails.get(connection);
+    if (before === undefined && !(lookup instanceof Promise)) return next(lookup);
+    const turn = this.#takeAfter(before, lookup, next);
+    const forget = (): void => {
+      if (this.#tails.get(connection) === tail) this.#tails.delete(connection);
+    };
+    const tail: Promise<void> = turn.then(forget, forget);
+    this.#tails.set(connection, tail);
+    return turn.then(({ taken }) => taken);
+  }
+
+  /** The share is wrapped, because a promise of a promise would be waited for. */
+  async #takeAfter(
+    before: Promise<void> | undefined,
+    lookup: BodyLookup,
+    next: (body: ManagedBuffer | null) => BodyLookup,
+  ): Promise<{ readonly taken: BodyLookup }> {
+    const [found] = await Promise.allSettled([lookup, before]);
+    if (found.status === "rejected") throw found.reason;
+    return { taken: next(found.value) };
+  }
+}
+
 /** What {@link QuotaChunks} needs. */
 export interface QuotaChunksOptions {
   /** Taken over. */
   readonly chunks: ChunkSource;
   readonly quota: FairQuota;
+  readonly order: RequestOrder;
   readonly appId: string;
   readonly connection: QuotaConnection;
 }
@@ -29,9 +67,8 @@ export class QuotaChunks implements ChunkSource {
   }
 
   open(index: number): BodyLookup {
-    const lookup = this.#options.chunks.open(index);
-    if (lookup instanceof Promise) return lookup.then((body) => this.#admit(body));
-    return this.#admit(lookup);
+    const { chunks, connection, order } = this.#options;
+    return order.run(connection, chunks.open(index), (body) => this.#admit(body));
   }
 
   release(index: number): void {
