@@ -52,7 +52,11 @@ export class IdleStateHandler implements ChannelHandler {
   }
 
   #wait(clock: Clock, delayMs: number): void {
-    this.#timer = clock.setTimer(delayMs, () => this.#look(clock), { unref: true });
+    const onTime = (): void => {
+      // Where this event loop itself was held up, bytes of a lively peer wait to be read first.
+      this.#timer = clock.setImmediate(() => this.#look(clock));
+    };
+    this.#timer = clock.setTimer(delayMs, onTime, { unref: true });
   }
 
   #look(clock: Clock): void {
