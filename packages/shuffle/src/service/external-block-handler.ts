@@ -261,7 +261,7 @@ export class ExternalBlockHandler extends RpcHandler {
       const { message: text } = executorNotRegistered(appId, execId);
       throw serviceFailure("BLOCK_NOT_FOUND", JAVA.nullPointer, text);
     }
-    const cause = await diagnoseCorruption(message, info, this.#options);
+    const cause = await diagnoseCorruption(message, info, this.#options.resolver);
     const block = `shuffle_${shuffleId}_${mapId}_${reduceId}`;
     logger.warn(`a reader got ${block} of ${appId}, executor ${execId}, corrupt: ${cause}`);
     return cause;

@@ -12,6 +12,7 @@ import type { ExecutorRegistry } from "./executor-registry.ts";
 import { IndexCache, type MapOutput } from "./index-cache.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { type LookupLimits, LookupQueue } from "./lookup-queue.ts";
+import { StoredChecksums } from "./stored-checksums.ts";
 
 /** Options of {@link ExternalShuffleBlockResolver}. */
 export interface ExternalShuffleBlockResolverOptions {
@@ -33,6 +34,7 @@ const EMPTY_BODY = new Uint8Array(0);
 export class ExternalShuffleBlockResolver {
   readonly indexCache: IndexCache;
   readonly lookups: LookupQueue;
+  readonly storedChecksums: StoredChecksums;
   readonly #files: Files;
   readonly #registry: ExecutorRegistry;
   readonly #guard: LocalDirsGuard;
@@ -50,6 +52,7 @@ export class ExternalShuffleBlockResolver {
       checkRead: (path, localDirs) => guard.checkRead(path, localDirs),
     });
     this.lookups = new LookupQueue(lookupLimits);
+    this.storedChecksums = new StoredChecksums({ files, guard });
   }
 
   /** The map output when it is known and its data file can be looked at in this turn, else null. */

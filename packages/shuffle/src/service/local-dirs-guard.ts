@@ -24,6 +24,8 @@ export class LocalDirsGuard {
   readonly #roots: readonly string[];
   readonly #realPath: RealPath;
   readonly #verifyAtRead: boolean;
+  /** Lookups that are under way: executors that register together have the same roots. */
+  readonly #looking = new Map<string, Promise<string | null>>();
 
   constructor(options: LocalDirsGuardOptions) {
     this.#roots = options.roots.map((root) => resolve(root));
@@ -47,7 +49,7 @@ export class LocalDirsGuard {
    */
   async checkRead(path: string, localDirs: readonly string[]): Promise<void> {
     if (!this.#verifyAtRead) return;
-    const real = await this.#realPath(path);
+    const real = await this.#lookUp(path);
     if (real === null) return;
     if ((await this.#isUnderRoot(real)) && (await this.#isUnderAny(real, localDirs))) return;
     const text = `Block file ${path} is not under a local directory of its executor`;
@@ -61,7 +63,7 @@ export class LocalDirsGuard {
 
   async #isUnderAny(real: string, dirs: readonly string[]): Promise<boolean> {
     for (const dir of dirs) {
-      const realDir = await this.#realPath(dir);
+      const realDir = await this.#lookUp(dir);
       if (realDir !== null && isUnder(real, realDir)) return true;
     }
     return false;
@@ -79,13 +81,21 @@ export class LocalDirsGuard {
   }
 
   async #realRoots(): Promise<string[]> {
-    const found = await Promise.all(this.#roots.map((root) => this.#realPath(root)));
+    const found = await Promise.all(this.#roots.map((root) => this.#lookUp(root)));
     return found.map((real, index) => real ?? this.#roots[index] ?? "");
+  }
+
+  #lookUp(path: string): Promise<string | null> {
+    const known = this.#looking.get(path);
+    if (known !== undefined) return known;
+    const looking = this.#realPath(path).finally(() => this.#looking.delete(path));
+    this.#looking.set(path, looking);
+    return looking;
   }
 
   /** Directories that do not exist yet are judged by the nearest one that does. */
   async #realPathOfNearest(path: string): Promise<string> {
-    const real = await this.#realPath(path);
+    const real = await this.#lookUp(path);
     if (real !== null) return real;
     const parent = resolve(path, "..");
     if (parent === path) return path;

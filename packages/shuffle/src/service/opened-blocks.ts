@@ -2,11 +2,12 @@
  * The blocks that a request asks for, as numbers only.
  *
  * A stream may wait a long time before its chunks are asked for, or for ever, so what it holds is one
- * buffer: 8 bytes for each map and 4 for each partition of it.
+ * buffer: 8 bytes for each map, and 4 for each partition. Readers ask for the same partitions of every
+ * map; these are there once then. Else it is 4 bytes for each partition of each map, and 4 for each map.
  *
  *     int64 ids[groups]     map ids, or RDD ids
- *     int32 ends[groups]    chunks up to and with this group
  *     int32 values[n]       partitions; a run of them takes two, start and end
+ *     int32 ends[groups]    chunks up to and with this group, unless all groups have the same values
  */
 
 import type { FetchShuffleBlocks } from "../protocol/block-transfer-message.ts";
@@ -34,8 +35,9 @@ export class OpenedBlocks {
   /** -1 for blocks of RDDs. */
   readonly shuffleId: number;
   readonly #ids: BigInt64Array;
-  readonly #ends: Int32Array;
   readonly #values: Int32Array;
+  /** Null when all groups have the same values. */
+  readonly #ends: Int32Array | null;
   /** Chunks are asked for in ascending order: the group of the last one. */
   #group = 0;
 
@@ -48,23 +50,32 @@ export class OpenedBlocks {
   ) {
     this.kind = kind;
     this.shuffleId = shuffleId;
-    const valueCount = values.reduce((sum, list) => sum + list.length, 0);
-    const memory = new ArrayBuffer(12 * ids.length + 4 * valueCount);
-    this.#ids = new BigInt64Array(memory, 0, ids.length);
-    this.#ends = new Int32Array(memory, 8 * ids.length, ids.length);
-    this.#values = new Int32Array(memory, 12 * ids.length, valueCount);
+    const groups = ids.length;
+    const shared = sharedList(values);
+    const valueCount = shared?.length ?? values.reduce((sum, list) => sum + list.length, 0);
+    const endCount = shared === null ? groups : 0;
+    const memory = new ArrayBuffer(8 * groups + 4 * (valueCount + endCount));
+    this.#ids = new BigInt64Array(memory, 0, groups);
     this.#ids.set(ids);
+    this.#values = new Int32Array(memory, 8 * groups, valueCount);
+    if (shared !== null) {
+      this.#values.set(shared);
+      this.#ends = null;
+      return;
+    }
+    this.#ends = new Int32Array(memory, 8 * groups + 4 * valueCount, groups);
     let end = 0;
     for (const [group, list] of values.entries()) {
       this.#values.set(list, end);
       end += list.length;
-      this.#ends[group] = kind === "shuffleBatch" ? end / 2 : end;
+      this.#ends[group] = end / this.#valuesPerChunk;
     }
   }
 
   /** Chunks that the request asks for. */
   get count(): number {
-    return this.#ends.at(-1) ?? 0;
+    if (this.#ends !== null) return this.#ends.at(-1) ?? 0;
+    return (this.#ids.length * this.#values.length) / this.#valuesPerChunk;
   }
 
   /** Memory that is held until the last chunk was asked for, or the connection ends. */
@@ -74,16 +85,38 @@ export class OpenedBlocks {
 
   /** The block of chunk `index`; indexes must ascend. */
   at(index: number): OpenedBlock {
-    while (index >= (this.#ends[this.#group] ?? Number.POSITIVE_INFINITY)) this.#group += 1;
-    const group = this.#group;
+    const group = this.#groupOf(index);
+    const at = this.#ends === null ? index % this.#chunksPerGroup : index;
     const id = this.#ids[group] ?? 0n;
-    if (this.kind === "shuffleBatch") {
-      const start = this.#values[2 * index] ?? 0;
-      return { group, id, start, end: this.#values[2 * index + 1] ?? start };
-    }
-    const start = this.#values[index] ?? 0;
-    return { group, id, start, end: start + 1 };
+    const start = this.#values[this.#valuesPerChunk * at] ?? 0;
+    const isRun = this.kind === "shuffleBatch";
+    return { group, id, start, end: isRun ? (this.#values[2 * at + 1] ?? start) : start + 1 };
   }
+
+  #groupOf(index: number): number {
+    if (this.#ends === null) return Math.floor(index / this.#chunksPerGroup);
+    while (index >= (this.#ends[this.#group] ?? Number.POSITIVE_INFINITY)) this.#group += 1;
+    return this.#group;
+  }
+
+  get #valuesPerChunk(): number {
+    return this.kind === "shuffleBatch" ? 2 : 1;
+  }
+
+  /** When all groups have the same values. */
+  get #chunksPerGroup(): number {
+    return this.#values.length / this.#valuesPerChunk;
+  }
+}
+
+/** The list that all others are equal to, or null. */
+function sharedList(values: readonly (readonly number[])[]): readonly number[] | null {
+  const [first] = values;
+  if (first === undefined) return null;
+  const isShared = values.every(
+    (list) => list.length === first.length && list.every((value, at) => value === first[at]),
+  );
+  return isShared ? first : null;
 }
 
 /** The blocks of a {@link FetchShuffleBlocks}. */

@@ -195,6 +195,56 @@ describe("ExternalShuffleService", () => {
     expect(Buffer.concat(chunks)).toEqual(Buffer.concat(outputs.map(dataOf)));
   });
 
+  it("holds little for blocks that nobody fetches, and nothing once their connection is gone", async () => {
+    const { references } = service.parts.handler;
+    const maps = (count: number): bigint[] => Array.from({ length: count }, (_, at) => BigInt(at));
+    const partitions = Array.from({ length: 100 }, (_, at) => at);
+    const square = maps(100).map(() => partitions);
+    expect((await asker.open(fetchOf(0, maps(100), square))).numChunks).toBe(10_000);
+    expect(references.bytes).toBe(8 * 100 + 4 * 100);
+    await asker.open(
+      fetchOf(
+        0,
+        maps(200),
+        maps(200).map(() => [7]),
+      ),
+    );
+    expect(references.bytes).toBe(1200 + 8 * 200 + 4);
+    await asker.open(fetchOf(0, maps(2), [[1, 2], [3]]));
+    expect(references.bytes).toBe(2804 + 12 * 2 + 4 * 3);
+    await asker.client.close();
+    await expect.poll(() => references.bytes).toBe(0);
+  });
+
+  it.each([
+    ["the same partitions of each map", [[1, 3, 2]], 3],
+    ["other partitions of each map", [[0, 3], [2], [1, 0, 2]], 1],
+  ])("gives the right block to each chunk: %s", async (_, lists, times) => {
+    const outputs = recordedOutputs.filter(({ set }) => set === "plain-adler32").slice(0, 3);
+    const reduceIds = Array.from({ length: times }, () => lists).flat();
+    const mapIds = outputs.map((output) => idsOf(output).mapId);
+    const { streamId } = await asker.open(fetchOf(0, mapIds, reduceIds));
+    const wanted = outputs.flatMap((output, at) =>
+      (reduceIds[at] ?? []).map((id) => dataOf(output).subarray(...rangeOf(output, id))),
+    );
+    for (const [index, block] of wanted.entries()) {
+      expect(await asker.chunk(streamId, index)).toEqual(block);
+    }
+    const runs = await asker.open(
+      fetchOf(
+        0,
+        mapIds,
+        mapIds.map(() => [1, 3]),
+        true,
+      ),
+    );
+    for (const [index, output] of outputs.entries()) {
+      const [start] = rangeOf(output, 1);
+      const [, end] = rangeOf(output, 2);
+      expect(await asker.chunk(runs.streamId, index)).toEqual(dataOf(output).subarray(start, end));
+    }
+  });
+
   it("gives the directories of executors", async () => {
     await asker.register("2", [join(root, "blockmgr-c")]);
     expect(await asker.ask(dirsOf("2", "1"))).toEqual({

@@ -39,7 +39,7 @@ export function diagnoseSuite(
 /** Registrations of new executors. */
 export const registerSuite: ServiceSuite = {
   name: "service-register",
-  title: "executors registered durably, 4 connections with 16 requests in flight each",
+  title: "executors registered durably, 16 connections with 16 requests in flight each",
   figures: [ratio("executors/s", "/s", atLeast(1)), ratio("server CPU", "us/executor", null)],
   roundsMax: Number.MAX_SAFE_INTEGER,
   isWarmedUp: true,
@@ -67,7 +67,7 @@ export function registerMany(
     kind: "register",
     port: service.port,
     localDir: stage.files.localDir,
-    connections: 4,
+    connections: 16,
     window: 16,
     prefix,
     seconds,
