@@ -101,3 +101,4 @@ export type {
   ShuffleOutputs,
 } from "./tracker/shuffle-outputs.ts";
 export { decodeSize, encodeSize } from "./tracker/size-code.ts";
+export type { StatusesBroadcast } from "./tracker/statuses-broadcast.ts";

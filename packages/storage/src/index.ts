@@ -18,6 +18,7 @@ export {
   readStorageConf,
   type StorageConf,
 } from "./block-manager/storage-conf.ts";
+export { BytesBroadcast, type BytesBroadcastOptions } from "./broadcast/bytes-broadcast.ts";
 export { DiskBlockManager, type DiskBlockManagerOptions } from "./disk/disk-block-manager.ts";
 export { DiskStore } from "./disk/disk-store.ts";
 export { MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.ts";

@@ -6,7 +6,7 @@ export const STORAGE_ERROR_CODES = {
   FILE_NAME_INVALID: "A block's name cannot be that of a file in the directories for blocks.",
   DISK_FULL: "There is no room on the disk; nothing was left behind.",
   BLOCK_NOT_FOUND: "The block is not here.",
-  BLOCK_DAMAGED: "The file of a block is not as long as the block.",
+  BLOCK_DAMAGED: "A block does not hold what it should, or its file is not as long as it is.",
   BLOCK_NOT_STORED: "There is no room to keep the block.",
   BLOCK_BUSY: "The block is in use and cannot be moved now.",
   DECOMMISSIONED: "The block manager is about to go and takes nothing in but broadcasts.",

@@ -10,6 +10,7 @@ import type { MapStatus } from "./map-status.ts";
 import type { MergeStatus } from "./merge-status.ts";
 import { type BlocksAtLocation, blocksByLocation } from "./shuffle-outputs.ts";
 import { ShuffleStatus } from "./shuffle-status.ts";
+import type { StatusesBroadcast } from "./statuses-broadcast.ts";
 
 /** What {@link MapOutputTrackerMaster} takes. */
 export interface MapOutputTrackerMasterOptions {
@@ -17,7 +18,14 @@ export interface MapOutputTrackerMasterOptions {
   readonly logger?: Logger | undefined;
   /** Kept up to date; see {@link MapOutputTrackerMaster.restored}. Default: none. */
   readonly journal?: MasterJournal | undefined;
+  /**
+   * Serialised statuses from this size on are broadcast, once there is what broadcasts
+   * (`spark.shuffle.mapOutput.minSizeForBroadcast`). Default: 512 KiB.
+   */
+  readonly broadcastBytesMin?: number | undefined;
 }
+
+const BROADCAST_BYTES_MIN_DEFAULT = 512 * 1024;
 
 /** Epochs of a driver that was started again are above those of the one before: they may be lost. */
 const EPOCHS_PER_GENERATION = 2 ** 32;
@@ -30,10 +38,13 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
   readonly #shuffles = new Map<number, ShuffleStatus>();
   readonly #logger: Logger;
   readonly #rows: ShuffleRows | null;
+  readonly #publishing: { broadcast: StatusesBroadcast | null; readonly broadcastBytesMin: number };
   #epoch = 0;
 
   constructor(options: MapOutputTrackerMasterOptions = {}) {
     const { journal, logger = silentLogger } = options;
+    const broadcastBytesMin = options.broadcastBytesMin ?? BROADCAST_BYTES_MIN_DEFAULT;
+    this.#publishing = { broadcast: null, broadcastBytesMin };
     this.#logger = logger;
     this.#rows = journal ? new ShuffleRows(journal) : null;
     if (journal) this.#epoch = (journal.generation - 1) * EPOCHS_PER_GENERATION;
@@ -46,6 +57,11 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     const tracker = new MapOutputTrackerMaster(options);
     await tracker.#restore();
     return tracker;
+  }
+
+  /** Has large statuses broadcast from now on; executors need the same kind of it. */
+  useBroadcast(broadcast: StatusesBroadcast): void {
+    this.#publishing.broadcast = broadcast;
   }
 
   /** Rises with every loss of output, and when a driver is started again from its journal. */
@@ -88,7 +104,10 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     if (this.#shuffles.has(shuffleId)) {
       throw new MasterError("SHUFFLE_REGISTERED_TWICE", `Shuffle ID ${shuffleId} registered twice`);
     }
-    this.#shuffles.set(shuffleId, new ShuffleStatus(shuffleId, numMaps, this.#rows));
+    this.#shuffles.set(
+      shuffleId,
+      new ShuffleStatus(shuffleId, numMaps, this.#rows, this.#publishing),
+    );
     this.#rows?.putShuffle(shuffleId, numMaps, []);
   }
 
@@ -212,7 +231,7 @@ export class MapOutputTrackerMaster implements MapOutputRegistry {
     const shuffles = this.#shuffles;
     const damaged = await this.#rows?.restore({
       shuffle: (shuffleId, numMaps, mergerLocations) => {
-        const status = new ShuffleStatus(shuffleId, numMaps, this.#rows);
+        const status = new ShuffleStatus(shuffleId, numMaps, this.#rows, this.#publishing);
         status.merges.mergerLocations = mergerLocations;
         shuffles.set(shuffleId, status);
       },

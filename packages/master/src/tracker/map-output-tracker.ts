@@ -27,6 +27,7 @@ import type { MapStatus } from "./map-status.ts";
 import type { MergeStatus } from "./merge-status.ts";
 import { deserializeMergeStatuses, deserializeStatuses } from "./serialized-statuses.ts";
 import { type BlocksAtLocation, blocksByLocation, type ShuffleOutputs } from "./shuffle-outputs.ts";
+import { publishedBytes, type StatusesBroadcast } from "./statuses-broadcast.ts";
 
 /** What {@link MapOutputTracker} takes. */
 export interface MapOutputTrackerOptions {
@@ -50,6 +51,7 @@ export class MapOutputTracker implements MapOutputRegistry {
   /** In the order of their last use. */
   readonly #cached = new Map<number, ShuffleOutputs>();
   readonly #fetching = new Map<number, Fetch>();
+  #broadcast: StatusesBroadcast | null = null;
   #epoch = 0;
 
   constructor(options: MapOutputTrackerOptions) {
@@ -62,6 +64,11 @@ export class MapOutputTracker implements MapOutputRegistry {
     return new MapOutputTracker({
       tracker: env.endpointRef(address, MAP_OUTPUT_TRACKER_ENDPOINT_NAME),
     });
+  }
+
+  /** Reads statuses with it that the driver has broadcast. */
+  useBroadcast(broadcast: StatusesBroadcast): void {
+    this.#broadcast = broadcast;
   }
 
   /** The highest epoch seen so far. */
@@ -99,7 +106,8 @@ export class MapOutputTracker implements MapOutputRegistry {
    */
   async getMergeResults(shuffleId: number): Promise<ReadonlyMap<number, MergeStatus>> {
     const { serializedMergeStatuses } = await this.#ask(GetMapAndMergeResultStatuses, shuffleId);
-    return deserializeMergeStatuses(shuffleId, serializedMergeStatuses);
+    const bytes = await this.#published(shuffleId, serializedMergeStatuses);
+    return deserializeMergeStatuses(shuffleId, bytes);
   }
 
   /** Which shuffle services merge a shuffle. @throws MasterError SHUFFLE_UNKNOWN (rejects). */
@@ -159,12 +167,22 @@ export class MapOutputTracker implements MapOutputRegistry {
     fetch: Fetch,
     { epoch, serialized }: StatusesAtEpoch,
   ): Promise<ShuffleOutputs> {
-    const outputs = await readable(shuffleId, serialized);
+    const outputs = await readable(shuffleId, await this.#published(shuffleId, serialized));
     const isWanted = this.#end(shuffleId, fetch);
     this.updateEpoch(epoch);
     // An answer from before a loss, or of a shuffle that was forgotten meanwhile, is used once.
     if (isWanted && epoch >= this.#epoch) this.#cache(outputs);
     return outputs;
+  }
+
+  /** @throws MasterError METADATA_FETCH_FAILED - a broadcast that is gone: the statuses have changed. */
+  async #published(shuffleId: number, answer: Uint8Array): Promise<Uint8Array> {
+    try {
+      return await publishedBytes(answer, this.#broadcast);
+    } catch (cause) {
+      const text = `the broadcast statuses of shuffle ${shuffleId} cannot be read`;
+      throw new MasterError("METADATA_FETCH_FAILED", text, { cause, shuffleId, partition: -1 });
+    }
   }
 
   /** False when the fetch was given up, or another one took its place. */

@@ -3,6 +3,7 @@ import type { BlockManagerId } from "@bm/block";
 import { MasterError } from "../master-error.ts";
 import type { MergeStatus } from "./merge-status.ts";
 import { serializeMergeStatuses } from "./serialized-statuses.ts";
+import { PublishedStatuses, type StatusesPublishing } from "./statuses-broadcast.ts";
 
 /** Told of every change. */
 export interface MergeRows {
@@ -16,9 +17,10 @@ export class MergeResults {
   mergerLocations: readonly BlockManagerId[] = [];
   readonly #rows: MergeRows | null;
   readonly #byPartition = new Map<number, MergeStatus>();
-  #serialized: Promise<Uint8Array> | null = null;
+  readonly #published: PublishedStatuses;
 
-  constructor(rows: MergeRows | null) {
+  constructor(publishing: StatusesPublishing, rows: MergeRows | null) {
+    this.#published = new PublishedStatuses(publishing);
     this.#rows = rows;
   }
 
@@ -29,8 +31,7 @@ export class MergeResults {
 
   /** For executors, made once per change. */
   serialized(): Promise<Uint8Array> {
-    this.#serialized ??= serializeMergeStatuses(this.#byPartition);
-    return this.#serialized;
+    return this.#published.bytes(() => serializeMergeStatuses(this.#byPartition));
   }
 
   /** In place of what was known of the partition. @throws MasterError PARTITION_INVALID */
@@ -40,7 +41,7 @@ export class MergeResults {
     }
     this.#byPartition.set(partition, status);
     this.#rows?.put(partition, status);
-    this.#serialized = null;
+    this.#published.drop();
   }
 
   /** Forgets a result, if it is at `location` and, when a map is given, has its block. */
@@ -48,7 +49,7 @@ export class MergeResults {
     const status = this.#byPartition.get(partition);
     if (status === undefined || !status.location.equals(location)) return false;
     if (mapIndex !== null && !status.hasMap(mapIndex)) return false;
-    this.#serialized = null;
+    this.#published.drop();
     this.#rows?.delete(partition);
     return this.#byPartition.delete(partition);
   }

@@ -5,10 +5,10 @@
  *     | 0: uint8 | columns: uint32 | frame: uint32 | columns' frame | frame of sizes | ... |
  *     +----------+-----------------+---------------+----------------+----------------+-----+
  *
- * Big-endian. The tag is 0; then the length of the columns, and that of their zstd frame. The columns are
- * the message SerializedMapStatuses of proto/master.proto, in the order of the map indexes; places are
- * written once and referred to by index. Sizes stand one after the other in a few frames, so that
- * as many threads work at them; they stay where they are when they are read.
+ * Big-endian. The tag is 0 (1: statuses-broadcast.ts); then the length of the columns, and that of their
+ * zstd frame. The columns are the message SerializedMapStatuses of proto/master.proto, in the order of the
+ * map indexes; places are written once and referred to by index. Sizes stand one after the other in a few
+ * frames, so that as many threads work at them; they stay where they are when they are read.
  */
 import type { BlockManagerId } from "@bm/block";
 import { bm } from "../gen/master.js";

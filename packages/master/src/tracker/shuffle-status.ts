@@ -6,6 +6,7 @@ import { MergeResults } from "./merge-results.ts";
 import { serializeStatuses } from "./serialized-statuses.ts";
 import type { ShuffleOutputs } from "./shuffle-outputs.ts";
 import { SizeSlabs } from "./size-slabs.ts";
+import { PublishedStatuses, type StatusesPublishing } from "./statuses-broadcast.ts";
 
 /** What the driver knows of one shuffle. */
 export class ShuffleStatus implements ShuffleOutputs {
@@ -19,14 +20,21 @@ export class ShuffleStatus implements ShuffleOutputs {
   readonly #slabs = new SizeSlabs();
   readonly #places = new Map<string, BlockManagerId>();
   readonly #mapIndexById = new Map<bigint, number>();
-  #serialized: Promise<Uint8Array> | null = null;
+  readonly #published: PublishedStatuses;
 
   /** @param rows told of every change; null where nothing outlives the process. */
-  constructor(shuffleId: number, numMaps: number, rows: ShuffleRows | null) {
+  constructor(
+    shuffleId: number,
+    numMaps: number,
+    rows: ShuffleRows | null,
+    publishing: StatusesPublishing,
+  ) {
     this.shuffleId = shuffleId;
     this.numMaps = numMaps;
     this.#rows = rows;
+    this.#published = new PublishedStatuses(publishing);
     this.merges = new MergeResults(
+      publishing,
       rows && {
         put: (partition, status) => rows.putMerge(shuffleId, partition, status),
         delete: (partition) => rows.deleteMerge(shuffleId, partition),
@@ -44,8 +52,7 @@ export class ShuffleStatus implements ShuffleOutputs {
    * is replaced by another; here every change counts, so nobody is sent to a place that is gone.
    */
   serialized(): Promise<Uint8Array> {
-    this.#serialized ??= serializeStatuses(this);
-    return this.#serialized;
+    return this.#published.bytes(() => serializeStatuses(this));
   }
 
   /**
@@ -76,6 +83,7 @@ export class ShuffleStatus implements ShuffleOutputs {
       this.#rows?.deleteOutput(this.shuffleId, mapIndex);
     }
     this.merges.removeAt(() => true);
+    this.#published.drop();
     this.#rows?.deleteShuffle(this.shuffleId);
   }
 
@@ -123,14 +131,14 @@ export class ShuffleStatus implements ShuffleOutputs {
     this.#byMapIndex.set(mapIndex, status);
     this.#lost.delete(mapIndex);
     this.#mapIndexById.set(status.mapId, mapIndex);
-    this.#serialized = null;
+    this.#published.drop();
     this.#rows?.putOutput(this.shuffleId, mapIndex, status, false);
   }
 
   #lose(mapIndex: number, status: MapStatus): void {
     this.#byMapIndex.delete(mapIndex);
     this.#lost.set(mapIndex, status);
-    this.#serialized = null;
+    this.#published.drop();
     this.#rows?.putOutput(this.shuffleId, mapIndex, status, true);
   }
 }
