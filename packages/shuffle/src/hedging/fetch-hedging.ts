@@ -111,12 +111,9 @@ export class FetchHedging implements HedgingRules {
 
   lost(place: FetchPlace): void {
     const key = keyOf(place);
-    const known = this.#losers.get(key);
+    const losses = this.#lossesOf(place) + 1;
     this.#losers.delete(key);
-    this.#losers.set(key, {
-      losses: (known?.losses ?? 0) + 1,
-      fetches: 0,
-    });
+    this.#losers.set(key, { losses, fetches: 0 });
     const [oldest] = this.#losers.keys();
     if (this.#losers.size > LOSERS_MAX && oldest !== undefined) this.#losers.delete(oldest);
   }
