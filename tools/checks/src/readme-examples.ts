@@ -6,7 +6,7 @@ import { readMarkdown } from "./tree/markdown.ts";
 import { runBounded } from "./tree/run-bounded.ts";
 import type { SourceTree } from "./tree/source-tree.ts";
 
-const RUN_LIMIT_MS = 20_000;
+const RUN_LIMIT_MS = 60_000;
 const COMPILE_LIMIT_MS = 60_000;
 const RUNS_AT_ONCE = 2;
 const README = /^(?:(?:packages|examples|tools)\/[^/]+\/)?README\.md$/;
