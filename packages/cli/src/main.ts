@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 import { createProgram } from "./program.ts";
 
+// Whoever reads the output may be gone, as a pipe to `head` or a log shipper that died. A service goes on.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
+
 try {
   await createProgram({
     out: (text) => process.stdout.write(text),

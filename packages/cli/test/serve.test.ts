@@ -53,6 +53,17 @@ describe("bm serve", () => {
     expect(await ended(serve)).toBe(0);
   });
 
+  it("goes on when nobody reads what it says any more", async () => {
+    const serve = await startServe("--port", "0", "--dir", root, "--log-level", "debug");
+    serve.child.stdout?.destroy();
+    serve.child.stderr?.destroy();
+    connection = await connect(serve.port);
+    await register(connection);
+    expect(await connection.chunk(FETCH)).toEqual(BLOCK);
+    serve.child.kill("SIGTERM");
+    expect(await ended(serve)).toBe(0);
+  });
+
   it("that is killed finds every executor when it starts again", async () => {
     const first = await startServe("--port", "0", "--dir", root);
     connection = await connect(first.port);
