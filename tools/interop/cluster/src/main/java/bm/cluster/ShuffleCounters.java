@@ -9,6 +9,8 @@ import org.apache.spark.scheduler.SparkListenerTaskEnd;
 
 /** What Spark's own tasks say that they read, and from where. */
 final class ShuffleCounters extends SparkListener {
+  private static final int FAILURE_TEXT_MAX = 100_000;
+
   private long tasks;
   private long failedTasks;
   private long fetchFailures;
@@ -24,7 +26,8 @@ final class ShuffleCounters extends SparkListener {
     tasks += 1;
     if (end.reason() instanceof FetchFailed failed) {
       fetchFailures += 1;
-      fetchFailureText = failed.toErrorString();
+      // One failure brings others: a map that is to run again is missed by who asks for it meanwhile.
+      if (fetchFailureText.length() < FAILURE_TEXT_MAX) fetchFailureText += failed.toErrorString() + "\n";
     }
     if (!end.taskInfo().successful()) failedTasks += 1;
     if (end.taskType().equals("ShuffleMapTask")) mapTasks += 1;
@@ -40,7 +43,7 @@ final class ShuffleCounters extends SparkListener {
     return mapTasks;
   }
 
-  /** What the last task that could not read its input said. */
+  /** What the tasks said that could not read their input. */
   synchronized String fetchFailureText() {
     return fetchFailureText;
   }
