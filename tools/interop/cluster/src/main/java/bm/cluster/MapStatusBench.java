@@ -4,6 +4,7 @@ import com.sun.management.OperatingSystemMXBean;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.Constructor;
 import java.util.Arrays;
 import org.apache.spark.MapOutputTracker$;
 import org.apache.spark.SparkConf;
@@ -19,6 +20,8 @@ import scala.Option;
  * {@code {"pid"}} first, then for each line of input one with the milliseconds and bytes of a round.
  */
 public final class MapStatusBench {
+  private static final Constructor<?> CONSTRUCTOR = constructorOfCodes();
+
   private MapStatusBench() {}
 
   public static void main(String[] args) throws Exception {
@@ -83,8 +86,27 @@ public final class MapStatusBench {
         state ^= state << 5;
         codes[partition] = (byte) (100 + (state & 15));
       }
-      statuses[map] = new CompressedMapStatus(ids[map % places], codes, 1_000_000L + map, 0L);
+      statuses[map] = status(ids[map % places], codes, 1_000_000L + map);
     }
     return statuses;
+  }
+
+  /** From 4.1 on Spark keeps a checksum too. */
+  private static MapStatus status(BlockManagerId place, byte[] codes, long mapId) {
+    try {
+      return (MapStatus)
+          (CONSTRUCTOR.getParameterCount() == 3
+              ? CONSTRUCTOR.newInstance(place, codes, mapId)
+              : CONSTRUCTOR.newInstance(place, codes, mapId, 0L));
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  private static Constructor<?> constructorOfCodes() {
+    return Arrays.stream(CompressedMapStatus.class.getConstructors())
+        .filter(made -> made.getParameterCount() >= 3 && made.getParameterTypes()[1] == byte[].class)
+        .findFirst()
+        .orElseThrow();
   }
 }
