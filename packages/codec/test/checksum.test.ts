@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import {
   Adler32,
   CHECKSUM_ALGORITHMS,
@@ -75,17 +75,37 @@ describe.each(CHECKSUM_ALGORITHMS)("%s", (algorithm) => {
   });
 });
 
-describe("Adler32", () => {
+describe.each([
+  ["as Node brings it", "1"],
+  ["in JavaScript alone", "0"],
+])("Adler32 %s", (_, native) => {
+  let create: () => Adler32;
+  beforeEach(async () => {
+    vi.stubEnv("BM_NATIVE", native);
+    vi.resetModules();
+    const checksums = await import("../src/checksum/index.ts");
+    create = () => new checksums.Adler32();
+  });
+  afterEach(() => vi.unstubAllEnvs());
+
   it("does not overflow where both sums start at their largest and all bytes are 255", () => {
     // 256 · 255 + 239 brings the lower sum to 65,520; each zero then takes one from the upper sum.
     const ones = Buffer.concat([Buffer.alloc(256, 0xff), Buffer.of(239)]);
     const zeros = Buffer.alloc((Math.floor(adler32ByDefinition(ones) / 65_536) + 1) % 65_521);
-    const largest = new Adler32().update(ones).update(zeros);
+    const largest = create().update(ones).update(zeros);
     expect(largest.value).toBe(65_520 * 65_536 + 65_520);
     const rest = Buffer.alloc(10_000, 0xff);
     expect(largest.update(rest).value).toBe(
       adler32ByDefinition(Buffer.concat([ones, zeros, rest])),
     );
+  });
+
+  it("agrees with its definition at every place in memory, and for every length of a last piece", () => {
+    const bytes = randomBytes(9000, 5);
+    for (let start = 0; start < 70; start += 1) {
+      const piece = bytes.subarray(start, bytes.length - 2 * start);
+      expect(create().update(piece).value).toBe(adler32ByDefinition(piece));
+    }
   });
 });
 

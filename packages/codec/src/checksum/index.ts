@@ -1,4 +1,4 @@
-/** Checksums alone, for those who do not compress: loads no native code. */
+/** Checksums alone, for those who do not compress: loads no codec. */
 export { Adler32 } from "./adler32.ts";
 export type { Checksum, ChecksumAlgorithm } from "./checksum.ts";
 export { Crc32 } from "./crc32.ts";
