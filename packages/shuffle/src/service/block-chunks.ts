@@ -1,7 +1,7 @@
 /** The chunks of one stream: each is found when it is asked for, and fails alone. */
 import type { BodyLookup, ChunkSource, ManagedBuffer } from "@bm/transport";
+import type { BlockTroubleLog } from "./block-trouble-log.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
-import type { FailedChunkLog } from "./failed-chunk-log.ts";
 import type { MapOutput } from "./index-cache.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
 import type { OpenedBlock, OpenedBlocks } from "./opened-blocks.ts";
@@ -13,7 +13,7 @@ export interface BlockChunksOptions {
   readonly blocks: OpenedBlocks;
   readonly resolver: ExternalShuffleBlockResolver;
   readonly metrics: ShuffleServiceMetrics;
-  readonly failures: FailedChunkLog;
+  readonly troubles: BlockTroubleLog;
   /** Called once: the last chunk was asked for, or nobody will ask any more. */
   readonly onDone: () => void;
 }
@@ -57,12 +57,12 @@ export class BlockChunks implements ChunkSource {
   }
 
   #noteFailure({ end, id, start }: OpenedBlock, error: unknown): void {
-    const { appId, blocks, execId, failures, metrics } = this.#options;
+    const { appId, blocks, execId, troubles, metrics } = this.#options;
     const { kind, shuffleId } = blocks;
     metrics.failedChunks += 1;
     const partitions = kind === "shuffleBatch" ? `${start}_${end}` : String(start);
     const name = kind === "rdd" ? `rdd_${id}_${start}` : `shuffle_${shuffleId}_${id}_${partitions}`;
-    failures.note(appId, execId, name, error);
+    troubles.failed(appId, execId, name, error);
   }
 
   #openRdd(block: OpenedBlock): Promise<ManagedBuffer | null> {

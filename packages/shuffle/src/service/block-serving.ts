@@ -7,10 +7,10 @@ import {
   type TransportMetrics,
   type TransportServer,
 } from "@bm/transport";
+import { BlockTroubleLog } from "./block-trouble-log.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import { ExternalBlockHandler } from "./external-block-handler.ts";
 import { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
-import { FailedChunkLog } from "./failed-chunk-log.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
 import type { ShuffleServiceMetrics } from "./metrics/shuffle-service-metrics.ts";
@@ -62,9 +62,10 @@ export async function serveBlocks(
   const quotas = new ApplicationQuotas(conf, loops);
   const handler = new ExternalBlockHandler({
     quotas,
-    failures: new FailedChunkLog(logger, platform.clock),
+    troubles: new BlockTroubleLog(logger, platform.clock),
     files,
     random,
+    clock: platform.clock,
     logger,
     registry,
     guard,

@@ -13,6 +13,7 @@
  */
 import { SHUFFLE_MERGER_EXECUTOR_ID } from "@bm/block";
 import {
+  type Clock,
   type Files,
   type Logger,
   type MergedBlockMetaQuery,
@@ -35,10 +36,10 @@ import type {
 import { decodeBlockTransferMessage } from "../protocol/decode-message.ts";
 import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
-import { diagnoseCorruption } from "./diagnose-corruption.ts";
+import type { BlockTroubleLog } from "./block-trouble-log.ts";
+import { CorruptionDiagnoses } from "./corruption-diagnoses.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
-import type { FailedChunkLog } from "./failed-chunk-log.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { chunkOfMapId } from "./merge/merged-chunk-map-id.ts";
 import type { MergedShuffleFileManager } from "./merge/merged-shuffle-file-manager.ts";
@@ -53,6 +54,7 @@ import { executorNotRegistered, JAVA, serviceFailure } from "./service-failure.t
 export interface ExternalBlockHandlerOptions {
   readonly files: Files;
   readonly random: Random;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: ExecutorRegistry;
   readonly guard: LocalDirsGuard;
@@ -60,7 +62,7 @@ export interface ExternalBlockHandlerOptions {
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
   readonly quotas: ApplicationQuotas;
-  readonly failures: FailedChunkLog;
+  readonly troubles: BlockTroubleLog;
   /** Bytes of blocks that were opened and not asked for yet. */
   readonly openReferenceBytesMax: number;
 }
@@ -74,6 +76,7 @@ export class ExternalBlockHandler extends RpcHandler {
   readonly #options: ExternalBlockHandlerOptions;
   readonly #metrics: ShuffleServiceMetrics;
   readonly #streams: OpenStreams;
+  readonly #diagnoses: CorruptionDiagnoses;
 
   constructor(options: ExternalBlockHandlerOptions) {
     super();
@@ -83,6 +86,7 @@ export class ExternalBlockHandler extends RpcHandler {
     this.streamManager = new OneForOneStreamManager(options.random);
     const { references, streamManager } = this;
     this.#streams = new OpenStreams({ ...options, references, streamManager });
+    this.#diagnoses = new CorruptionDiagnoses(options.resolver, options.clock);
   }
 
   /** @throws ShuffleError MESSAGE_UNKNOWN, MESSAGE_MALFORMED, MESSAGE_UNEXPECTED, BLOCK_IDS_INVALID. */
@@ -237,11 +241,21 @@ export class ExternalBlockHandler extends RpcHandler {
     return encodeBlockTransferMessage({ type: "LocalDirsForExecutors", localDirsByExec });
   }
 
-  async #diagnose(message: DiagnoseCorruption): Promise<Uint8Array> {
+  #diagnose(message: DiagnoseCorruption): Answer {
     const isMerged = message.execId === SHUFFLE_MERGER_EXECUTOR_ID;
-    const cause = await (isMerged ? this.#causeOfMerged(message) : this.#causeOf(message));
-    const { diagnosedCorruption } = this.#metrics;
-    diagnosedCorruption.set(cause, (diagnosedCorruption.get(cause) ?? 0) + 1);
+    const cause = isMerged ? this.#causeOfMerged(message) : this.#causeOf(message);
+    if (!(cause instanceof Promise)) return this.#diagnosed(message, cause);
+    return cause.then((found) => this.#diagnosed(message, found));
+  }
+
+  #diagnosed(message: DiagnoseCorruption, cause: CorruptionCauseName): Uint8Array {
+    const { metrics, troubles } = this.#options;
+    const { appId, execId, mapId, reduceId, shuffleId } = message;
+    metrics.diagnosedCorruption.set(cause, (metrics.diagnosedCorruption.get(cause) ?? 0) + 1);
+    // Of a merged chunk its owner knows more, and says it.
+    if (execId !== SHUFFLE_MERGER_EXECUTOR_ID) {
+      troubles.corrupt(appId, execId, `shuffle_${shuffleId}_${mapId}_${reduceId}`, cause);
+    }
     return encodeBlockTransferMessage({ type: "CorruptionCause", cause });
   }
 
@@ -249,22 +263,19 @@ export class ExternalBlockHandler extends RpcHandler {
   #causeOfMerged(message: DiagnoseCorruption): Promise<CorruptionCauseName> {
     const { algorithm, appId, checksum, reduceId, shuffleId } = message;
     const ids = { appId, shuffleId, reduceId, ...chunkOfMapId(message.mapId) };
-    return this.#options.mergeManager.diagnoseMergedChunk(ids, { checksum, algorithm });
+    const { mergeManager } = this.#options;
+    return this.#diagnoses.runLater(appId, () =>
+      mergeManager.diagnoseMergedChunk(ids, { checksum, algorithm }),
+    );
   }
 
-  async #causeOf(message: DiagnoseCorruption): Promise<CorruptionCauseName> {
-    const { logger, registry } = this.#options;
-    const { appId, execId, mapId, reduceId, shuffleId } = message;
-    const info = registry.executorsOf(appId).get(execId);
-    if (info === undefined) {
-      // The class under which Spark's service fails here; its text tells nothing.
-      const { message: text } = executorNotRegistered(appId, execId);
-      throw serviceFailure("BLOCK_NOT_FOUND", JAVA.nullPointer, text);
-    }
-    const cause = await diagnoseCorruption(message, info, this.#options.resolver);
-    const block = `shuffle_${shuffleId}_${mapId}_${reduceId}`;
-    logger.warn(`a reader got ${block} of ${appId}, executor ${execId}, corrupt: ${cause}`);
-    return cause;
+  #causeOf(message: DiagnoseCorruption): CorruptionCauseName | Promise<CorruptionCauseName> {
+    const { appId, execId } = message;
+    const info = this.#options.registry.executorsOf(appId).get(execId);
+    if (info !== undefined) return this.#diagnoses.causeOf(message, info);
+    // The class under which Spark's service fails here; its text tells nothing.
+    const { message: text } = executorNotRegistered(appId, execId);
+    throw serviceFailure("BLOCK_NOT_FOUND", JAVA.nullPointer, text);
   }
 }
 

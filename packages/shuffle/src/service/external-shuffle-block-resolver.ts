@@ -9,7 +9,7 @@ import {
 } from "@bm/transport";
 import type { ExecutorShuffleInfo } from "../protocol/block-transfer-message.ts";
 import type { ExecutorRegistry } from "./executor-registry.ts";
-import { IndexCache, type MapOutput } from "./index-cache.ts";
+import { IndexCache, type KnownMapOutput, type MapOutput } from "./index-cache.ts";
 import type { LocalDirsGuard } from "./local-dirs-guard.ts";
 import { type LookupLimits, LookupQueue } from "./lookup-queue.ts";
 import { StoredChecksums } from "./stored-checksums.ts";
@@ -61,7 +61,7 @@ export class ExternalShuffleBlockResolver {
     execId: string,
     shuffleId: number,
     mapId: bigint,
-  ): MapOutput | null {
+  ): KnownMapOutput | null {
     const executor = this.#registry.executorsOf(appId).get(execId);
     if (executor === undefined) return null;
     return this.indexCache.findNow({ executor, name: `${shuffleId}_${mapId}` });
@@ -88,6 +88,11 @@ export class ExternalShuffleBlockResolver {
         },
       );
     });
+  }
+
+  /** As `readNow` of {@link IndexCache}. */
+  readNow(output: KnownMapOutput, offset: number, target: Uint8Array): number {
+    return this.indexCache.readNow(output, offset, target);
   }
 
   /** The bytes of a segment of a map output. */

@@ -49,6 +49,11 @@ export interface MapOutput {
   segment(start: number, end: number): ShuffleSegment | Promise<ShuffleSegment>;
 }
 
+/** One that was told in the turn in which it was asked for. */
+export interface KnownMapOutput extends MapOutput {
+  segment(start: number, end: number): ShuffleSegment;
+}
+
 /** Options of {@link IndexCache}. */
 export interface IndexCacheOptions {
   readonly files: Files;
@@ -135,7 +140,7 @@ export class IndexCache {
   }
 
   /** What can be told in this turn; null when the files have to be looked at by `find`. */
-  findNow(wanted: WantedMapOutput): MapOutput | null {
+  findNow(wanted: WantedMapOutput): KnownMapOutput | null {
     const entry = this.#entryOf(wanted);
     const file = entry?.output.dataFile;
     // That there still is no data file could not be told from not knowing.
@@ -147,6 +152,14 @@ export class IndexCache {
   segmentBody({ dataFile, dataPath }: MapOutput, offset: number, length: number): ManagedBuffer {
     if (dataFile !== null) return this.#dataFiles.segment(dataFile, offset, length);
     return new FileSegmentManagedBuffer({ files: this.#files, path: dataPath, offset, length });
+  }
+
+  /**
+   * Reads bytes of a map output that `findNow` gave in the same turn, and gives their number: fewer than
+   * `target` takes where they are not in memory.
+   */
+  readNow({ dataFile }: KnownMapOutput, offset: number, target: Uint8Array): number {
+    return dataFile?.opened?.readNow(target, offset) ?? 0;
   }
 
   /**
@@ -175,7 +188,7 @@ export class IndexCache {
     return this.#entries.get(executor)?.get(name);
   }
 
-  #use(entry: Entry): MapOutput {
+  #use(entry: Entry): KnownMapOutput {
     this.#hits += 1;
     this.#unlink(entry);
     this.#link(entry);
@@ -284,7 +297,7 @@ export class IndexCache {
   }
 }
 
-class KeptOutput implements MapOutput {
+class KeptOutput implements KnownMapOutput {
   readonly dataPath: string;
   readonly dataFile: DataFile | null;
   readonly #offsets: Float64Array;

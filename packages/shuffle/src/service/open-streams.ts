@@ -11,8 +11,8 @@ import type {
 import { encodeBlockTransferMessage } from "../protocol/encode-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import { BlockChunks } from "./block-chunks.ts";
+import type { BlockTroubleLog } from "./block-trouble-log.ts";
 import type { ExternalShuffleBlockResolver } from "./external-shuffle-block-resolver.ts";
-import type { FailedChunkLog } from "./failed-chunk-log.ts";
 import {
   mergedChunks,
   namesMergedChunks,
@@ -32,7 +32,7 @@ export interface OpenStreamsOptions {
   readonly resolver: ExternalShuffleBlockResolver;
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
-  readonly failures: FailedChunkLog;
+  readonly troubles: BlockTroubleLog;
   readonly quotas: ApplicationQuotas;
   readonly references: ReferenceBudget;
   readonly streamManager: OneForOneStreamManager;
@@ -109,8 +109,8 @@ export class OpenStreams {
     opened: OpenedBlocks | OpenedMergedChunks,
     onDone: () => void,
   ): ChunkSource {
-    const { failures, mergeManager, metrics, resolver } = this.#options;
-    const common = { appId, metrics, failures, onDone };
+    const { troubles, mergeManager, metrics, resolver } = this.#options;
+    const common = { appId, metrics, troubles, onDone };
     if (opened instanceof OpenedBlocks) {
       return new BlockChunks({ ...common, execId, blocks: opened, resolver });
     }

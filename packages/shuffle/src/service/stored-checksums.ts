@@ -38,7 +38,7 @@ export class StoredChecksums {
    */
   async read(path: string, reduceId: number, localDirs: readonly string[]): Promise<bigint | null> {
     const { files, guard } = this.#options;
-    const now = this.#readNow(path, reduceId, localDirs);
+    const now = this.readNow(path, reduceId, localDirs);
     if (now !== null) return now;
     const stat = await files.stat(path);
     if (stat?.isFile !== true || stat.bytes < (reduceId + 1) * INT64_BYTES) return null;
@@ -59,7 +59,8 @@ export class StoredChecksums {
     }
   }
 
-  #readNow(path: string, reduceId: number, localDirs: readonly string[]): bigint | null {
+  /** The checksum of a partition, or null when it cannot be told in this turn. */
+  readNow(path: string, reduceId: number, localDirs: readonly string[]): bigint | null {
     const checked = this.#checked.get(path);
     if (checked === undefined || checked.localDirs !== localDirs) return null;
     const value = Buffer.allocUnsafe(INT64_BYTES);

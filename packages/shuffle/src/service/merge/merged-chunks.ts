@@ -3,7 +3,7 @@ import { SHUFFLE_MERGER_EXECUTOR_ID } from "@bm/block";
 import type { ChunkSource } from "@bm/transport";
 import type { FetchShuffleBlockChunks, OpenBlocks } from "../../protocol/block-transfer-message.ts";
 import type { ShuffleError } from "../../shuffle-error.ts";
-import type { FailedChunkLog } from "../failed-chunk-log.ts";
+import type { BlockTroubleLog } from "../block-trouble-log.ts";
 import type { ShuffleServiceMetrics } from "../metrics/shuffle-service-metrics.ts";
 import { JAVA, serviceFailure } from "../service-failure.ts";
 import type { MergedShuffleFileManager } from "./merged-shuffle-file-manager.ts";
@@ -25,7 +25,7 @@ export interface MergedChunksOptions {
   readonly appId: string;
   readonly mergeManager: MergedShuffleFileManager;
   readonly metrics: ShuffleServiceMetrics;
-  readonly failures: FailedChunkLog;
+  readonly troubles: BlockTroubleLog;
   /** Called once: the last chunk was asked for, or nobody will ask any more. */
   readonly onDone: () => void;
 }
@@ -54,7 +54,7 @@ export function mergedChunks(
   chunks: OpenedMergedChunks,
   options: MergedChunksOptions,
 ): ChunkSource {
-  const { appId, failures, mergeManager, metrics, onDone } = options;
+  const { appId, troubles, mergeManager, metrics, onDone } = options;
   const { chunkIds, reduceIds, shuffleId, shuffleMergeId } = chunks;
   return {
     count: chunkIds.length,
@@ -71,7 +71,7 @@ export function mergedChunks(
       } catch (error) {
         metrics.failedChunks += 1;
         const name = `shuffleChunk_${shuffleId}_${shuffleMergeId}_${reduceId}_${chunkId}`;
-        failures.note(appId, SHUFFLE_MERGER_EXECUTOR_ID, name, error);
+        troubles.failed(appId, SHUFFLE_MERGER_EXECUTOR_ID, name, error);
         throw error;
       }
     },
