@@ -2,8 +2,9 @@
  * One TCP connection on top of net.Socket.
  *
  * Writes of one turn leave together: they wait in a queue until the current callback of the event
- * loop is done, then go out as one gathered system call. At most one batch is in Node's hands at a
- * time, so what is pending, what is written and what was lost is known here exactly.
+ * loop is done, then go out as one gathered system call. A long turn sends what it has in between, so
+ * that the peer begins while this end still works. Nothing more goes to Node while it keeps bytes that
+ * the system did not take, so what is pending, what is written and what was lost is known here exactly.
  */
 import type net from "node:net";
 import { invariant } from "../invariant.ts";
@@ -15,6 +16,17 @@ import { type OnWritten, WriteBatch } from "./write-batch.ts";
 
 /** Bounds how long `onWritten` and `pendingBytes` can lag behind what the system has taken. */
 const BATCH_BYTES = 1024 * 1024;
+
+/**
+ * Work (see `WriteBatch.work`) after which a turn sends what it has. The first time soon, about 16
+ * messages of 1 KiB: without it both ends take turns, each asleep while the other works (RPCs of 1 KiB,
+ * 64 in flight: 1.8 to 2.2 times the speed). After that seldom, for each time costs a system call.
+ */
+const FIRST_FLUSH_WORK = 32 * 1024;
+const NEXT_FLUSH_WORK = 256 * 1024;
+
+/** What a batch without bytes sends, so that it is reported in its turn. */
+const NOTHING = new Uint8Array(0);
 
 type State = "open" | "ending" | "destroyed" | "closed";
 
@@ -29,8 +41,8 @@ export class NodeSocket implements Socket, ReadOwner {
 
   /** In order; null when nothing waits, for a list takes 32 bytes of an idle connection. */
   #waiting: WriteBatch[] | null = null;
-  /** What Node has in its hands. */
-  #batch: WriteBatch | null = null;
+  /** What Node has, until it reports; in order, null for nothing. The system may have taken it. */
+  #inHand: WriteBatch[] | null = null;
   #pendingBytes = 0;
   #isFlushScheduled = false;
   readonly #allowance = new TurnAllowance();
@@ -103,8 +115,11 @@ export class NodeSocket implements Socket, ReadOwner {
     let bytes = 0;
     for (const piece of pieces) bytes += piece.length;
     this.#pendingBytes += bytes;
-    this.#lastBatch().add(pieces, bytes, onWritten);
-    this.#scheduleFlush();
+    const batch = this.#lastBatch();
+    batch.add(pieces, bytes, onWritten);
+    const enough = this.#inHand === null ? FIRST_FLUSH_WORK : NEXT_FLUSH_WORK;
+    if (batch.work >= enough && !this.#allowance.isSpent) this.flush();
+    else this.#scheduleFlush();
   }
 
   pauseReading(): void {
@@ -122,7 +137,7 @@ export class NodeSocket implements Socket, ReadOwner {
     if (this.#state !== "open") return;
     this.#state = "ending";
     if (this.#isPaused || this.#events === null) this.#discardFromNowOn();
-    if (this.#waiting === null && this.#batch === null) this.#socket.end();
+    this.#endWhenAllIsWritten();
   }
 
   destroy(): void {
@@ -160,8 +175,13 @@ export class NodeSocket implements Socket, ReadOwner {
     return batch;
   }
 
+  /** Only then is it given more. */
+  get #hasNodeSentAll(): boolean {
+    return this.#inHand === null || this.#socket.writableLength === 0;
+  }
+
   #scheduleFlush(): void {
-    if (this.#isFlushScheduled || this.#batch !== null) return;
+    if (this.#isFlushScheduled || !this.#hasNodeSentAll) return;
     this.#isFlushScheduled = true;
     if (this.#allowance.isSpent) setImmediate(flush, this);
     else process.nextTick(flush, this);
@@ -171,21 +191,19 @@ export class NodeSocket implements Socket, ReadOwner {
   flush(): void {
     this.#isFlushScheduled = false;
     if (this.#state === "destroyed" || this.#state === "closed") return;
-    if (this.#batch !== null || this.#waiting === null) return;
+    if (this.#waiting === null || !this.#hasNodeSentAll) return;
     const batch = this.#takeBatch(this.#waiting);
-    this.#batch = batch;
+    this.#inHand ??= [];
+    this.#inHand.push(batch);
     this.#allowance.spend(batch.bytes);
     const pieces = batch.finish();
-    const last = pieces.pop();
-    if (last === undefined) {
-      this.#onBatchWritten(batch);
-      return;
-    }
+    const last = pieces.pop() ?? NOTHING;
     if (pieces.length > 0) this.#socket.cork();
     for (const piece of pieces) this.#socket.write(piece);
     this.#socket.write(last, (error) => {
-      // A failed write destroys the socket; "close" then fails everything that is pending.
-      if (error === null || error === undefined) this.#onBatchWritten(batch);
+      // "close" fails what is pending then. Older Nodes report what a destroyed socket drops as written.
+      if (error || this.#state === "destroyed") return;
+      this.#onBatchWritten(batch);
     });
     if (pieces.length > 0) this.#socket.uncork();
   }
@@ -198,12 +216,18 @@ export class NodeSocket implements Socket, ReadOwner {
   }
 
   #onBatchWritten(batch: WriteBatch): void {
-    this.#batch = null;
+    const first = this.#inHand?.shift();
+    invariant(first === batch, "Node reports in the order of the writes");
+    if (this.#inHand?.length === 0) this.#inHand = null;
     this.#pendingBytes -= batch.bytes;
     this.guard(() => this.#events?.onSent?.());
     this.#report(batch.end(true), null);
     if (this.#waiting !== null) this.#scheduleFlush();
-    else if (this.#state === "ending") this.#socket.end();
+    else if (this.#state === "ending") this.#endWhenAllIsWritten();
+  }
+
+  #endWhenAllIsWritten(): void {
+    if (this.#waiting === null && this.#inHand === null) this.#socket.end();
   }
 
   #report(reports: readonly OnWritten[], error: Error | null): void {
@@ -228,8 +252,8 @@ export class NodeSocket implements Socket, ReadOwner {
 
   #onClose(): void {
     this.#state = "closed";
-    const lost = [...(this.#batch === null ? [] : [this.#batch]), ...(this.#waiting ?? [])];
-    this.#batch = null;
+    const lost = [...(this.#inHand ?? []), ...(this.#waiting ?? [])];
+    this.#inHand = null;
     this.#waiting = null;
     this.#pendingBytes = 0;
     for (const batch of lost) this.#report(batch.end(false), writeFailed(this.#lostBy));

@@ -10,6 +10,9 @@ import { BufferPool } from "../buffer/buffer-pool.ts";
 /** Writes up to here are copied. */
 const COPIED_BYTES_MAX = 4 * 1024;
 
+/** What making and handling a message costs besides its bytes, as bytes: the work of a kilobyte. */
+const WRITE_WORK_BYTES = 1024;
+
 const SLAB_BYTES = 64 * 1024;
 
 /** For all connections of a thread: keeps at most 2 MiB. */
@@ -27,14 +30,21 @@ export class WriteBatch {
   #slabStart = 0;
   #slabEnd = 0;
   #bytes = 0;
+  #work = 0;
 
   get bytes(): number {
     return this.#bytes;
   }
 
+  /** The bytes, and for each write what it costs besides. */
+  get work(): number {
+    return this.#work;
+  }
+
   /** Pieces that are not copied are kept unchanged by the caller until `onWritten`. */
   add(pieces: readonly Uint8Array[], bytes: number, onWritten: OnWritten | null): void {
     this.#bytes += bytes;
+    this.#work += bytes + WRITE_WORK_BYTES;
     if (onWritten !== null) this.#reports.push(onWritten);
     if (bytes <= COPIED_BYTES_MAX) {
       const slab = this.#slabFor(bytes);

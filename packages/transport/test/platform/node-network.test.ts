@@ -3,7 +3,7 @@ import net from "node:net";
 import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it } from "vitest";
 import { nodePlatform } from "../../src/platform/node-platform.ts";
-import { connectedPair, Recorder } from "../testing/recorder.ts";
+import { connectedPair, Recorder, turns } from "../testing/recorder.ts";
 
 const { network } = nodePlatform();
 const cleanups: (() => unknown)[] = [];
@@ -101,10 +101,49 @@ describe("node network", () => {
       sent.push(...pieces);
       client.write(pieces, (error) => void reports.push(error === null ? index : -1));
     }
+    const whole = Buffer.concat(sent);
+    expect(client.pendingBytes).toBe(whole.length);
     client.end();
     await atServer.saw("end");
-    expect(atServer.bytes.equals(Buffer.concat(sent))).toBe(true);
+    expect(atServer.bytes.equals(whole)).toBe(true);
+    expect(client.pendingBytes).toBe(0);
     expect(reports).toEqual(Array.from({ length: 500 }, (_, index) => index));
+    server.destroy();
+    await listener.close();
+  });
+
+  it("sends what a long turn wrote before the turn ends", async () => {
+    const { port, received, worker } = await drainingPeer();
+    const socket = await network.connect({ host: "127.0.0.1", port, timeoutMs: 5000 });
+    socket.start(new Recorder());
+    const piece = Buffer.alloc(1024);
+    for (let index = 0; index < 64; index += 1) socket.write([piece], null);
+    // Holds the turn until the peer, in a thread of its own, has read something.
+    expect(Atomics.wait(received, 0, 0, 20_000)).not.toBe("timed-out");
+    socket.destroy();
+    await worker.terminate();
+  });
+
+  it("reports each write once and in order, and none as sent that was dropped", async () => {
+    const { client, server, listener, atClient } = await connectedPair(network);
+    server.pauseReading();
+    const pieces = [Buffer.alloc(100), Buffer.alloc(1024), Buffer.alloc(64 * 1024)];
+    const reports: (Error | null)[] = [];
+    // More than the system takes for a peer that does not read.
+    const count = 1500;
+    for (let index = 0; index < count; index += 1) {
+      const piece = pieces[index % pieces.length] as Buffer;
+      client.write([piece], (error) => void reports.push(error));
+    }
+    await turns(3);
+    const sent = reports.length;
+    client.destroy();
+    await atClient.saw("close");
+    expect(reports).toHaveLength(count);
+    expect(reports.slice(0, sent).every((error) => error === null)).toBe(true);
+    expect(reports.slice(sent).every((error) => error !== null)).toBe(true);
+    expect(sent).toBeLessThan(count);
+    expect(client.pendingBytes).toBe(0);
     server.destroy();
     await listener.close();
   });
@@ -137,21 +176,32 @@ describe("node network", () => {
   });
 });
 
+interface DrainingPeer {
+  readonly port: number;
+  /** Its only number is 1 once a byte was read. */
+  readonly received: Int32Array;
+  readonly worker: Worker;
+}
+
 /** Reads as fast as it can in a thread of its own, for two seconds. */
-async function drainingPeer(): Promise<{ port: number; worker: Worker }> {
+async function drainingPeer(): Promise<DrainingPeer> {
+  const received = new Int32Array(new SharedArrayBuffer(4));
   const worker = new Worker(
     `const net = require("node:net");
-     const { parentPort } = require("node:worker_threads");
+     const { parentPort, workerData } = require("node:worker_threads");
      const server = net.createServer((socket) => {
-       socket.on("error", () => {}).resume();
+       socket.on("error", () => {}).on("data", () => {
+         Atomics.store(workerData, 0, 1);
+         Atomics.notify(workerData, 0);
+       });
        setTimeout(() => socket.destroy(), 2000);
      });
      server.listen({ port: 0, host: "127.0.0.1" }, () => {
        parentPort.postMessage(server.address().port);
      });`,
-    { eval: true },
+    { eval: true, workerData: received },
   );
   cleanups.push(() => worker.terminate());
   const [port] = (await once(worker, "message")) as [number];
-  return { port, worker };
+  return { port, received, worker };
 }
