@@ -25,8 +25,7 @@ interface Koffi {
       parameters: readonly unknown[],
     ): (...values: readonly unknown[]) => unknown;
   };
-  struct(fields: Readonly<Record<string, string>>): unknown;
-  pointer(type: unknown): unknown;
+  address(buffer: Uint8Array): bigint;
 }
 
 /** Numbers of preadv2(2); that of openat2(2) is the same everywhere. */
@@ -69,15 +68,18 @@ function bindCachedCalls(): CachedCalls {
   const koffi = createRequire(import.meta.url)("koffi") as Koffi;
   const libc = koffi.load(null);
   const [int, long] = ["int", "int64_t"];
-  const vector = koffi.pointer(koffi.struct({ iov_base: "void *", iov_len: "size_t" }));
   const openCall = libc.func("syscall", long, [long, int, "const char *", "void *", long]);
-  const readCall = libc.func("syscall", long, [long, int, vector, long, long, long, int]);
+  const readCall = libc.func("syscall", long, [long, int, "void *", long, long, long, int]);
   const how = openHow(flags);
+  const vector = new BigUint64Array(2);
   return {
     open: (path) => openCall(OPENAT2, AT_FDCWD, path, how, how.length) as number,
     read: (descriptor, buffer, position) => {
-      const target = { iov_base: buffer, iov_len: buffer.length };
-      return readCall(preadv2, descriptor, target, 1, position, 0, RWF_NOWAIT) as number;
+      // `struct iovec`. Filled in here: to have koffi do it from an object takes 2 us more, half of what
+      // reading 16 KiB takes.
+      vector[0] = koffi.address(buffer);
+      vector[1] = BigInt(buffer.length);
+      return readCall(preadv2, descriptor, vector, 1, position, 0, RWF_NOWAIT) as number;
     },
   };
 }

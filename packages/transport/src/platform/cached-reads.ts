@@ -49,18 +49,16 @@ export class CachedReads {
     }
   }
 
-  /** Reads from a file that is open; 0 when nothing is in memory. `path` is the one it was opened by. */
-  read(descriptor: number, path: string, buffer: Uint8Array, position: number): number {
+  /** Reads from a file that is open; 0 when nothing is in memory. */
+  read(descriptor: number, buffer: Uint8Array, position: number): number {
     if (this.#calls === undefined) this.#calls = this.#load();
-    const count = this.#calls?.read(descriptor, buffer, position) ?? 0;
-    if (count <= 0) return 0;
-    this.#learn(directoryOf(path));
-    return count;
+    return Math.max(0, this.#calls?.read(descriptor, buffer, position) ?? 0);
   }
 
-  #learn(directory: string): void {
+  /** Bytes of the file at `path`, which was opened through the pool, were found in memory. */
+  trustDirectoryOf(path: string): void {
     if (this.#directories.size >= DIRECTORIES_MAX) this.#directories.clear();
-    this.#directories.add(directory);
+    this.#directories.add(directoryOf(path));
   }
 }
 

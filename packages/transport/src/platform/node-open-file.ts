@@ -38,6 +38,7 @@ export class NodeOpenFile implements OpenFile {
   readonly #isAppending: boolean;
   readonly #isCached: boolean;
   readonly #cachedReads: CachedReads;
+  #isDirectoryTrusted: boolean;
   #endBytes: number;
   /** Appends one after the other: the system alone would not keep their order. */
   #lastAppend: Promise<void> = Promise.resolve();
@@ -52,6 +53,7 @@ export class NodeOpenFile implements OpenFile {
     this.#isAppending = options.isAppending;
     this.#isCached = options.isCached ?? false;
     this.#cachedReads = options.cachedReads;
+    this.#isDirectoryTrusted = this.#isCached;
   }
 
   read(buffer: Uint8Array, position: number): Promise<number> {
@@ -68,7 +70,12 @@ export class NodeOpenFile implements OpenFile {
 
   readNow(buffer: Uint8Array, position: number): number {
     if (this.#closing !== null) return 0;
-    return this.#cachedReads.read(this.#descriptor, this.#path, buffer, position);
+    const count = this.#cachedReads.read(this.#descriptor, buffer, position);
+    if (count > 0 && !this.#isDirectoryTrusted) {
+      this.#isDirectoryTrusted = true;
+      this.#cachedReads.trustDirectoryOf(this.#path);
+    }
+    return count;
   }
 
   statNow(): FileStat | null {
