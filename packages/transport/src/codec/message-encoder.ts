@@ -117,11 +117,11 @@ function chunkHeader(type: number, key: ChunkKey, bodyBytes: number, extraBytes 
 }
 
 function encodeChunkFetchSuccess(message: ChunkKey & { body: MessageBody }): OutboundFrame {
-  return frame(
-    chunkHeader(MessageType.ChunkFetchSuccess, message, sizeOf(message.body)),
-    message.body,
-    (cause) => chunkFailureHeader(message, bareText(cause)),
-  );
+  const { body } = message;
+  const header = chunkHeader(MessageType.ChunkFetchSuccess, message, sizeOf(body));
+  // Bytes are there already, and nothing needs to stand for them.
+  if (body instanceof Uint8Array) return frame(header, body);
+  return frame(header, body, (cause) => chunkFailureHeader(message, bareText(cause)));
 }
 
 function chunkFailureHeader(key: ChunkKey, error: string): Buffer {

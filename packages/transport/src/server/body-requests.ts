@@ -2,29 +2,23 @@
  * The requests of one connection for chunks and streams: each is looked up, waits for its turn in the
  * budget of all connections, and is answered, in the order of the requests.
  */
-import { BytesManagedBuffer } from "../buffer/bytes-managed-buffer.ts";
-import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
 import type { TransportClient } from "../client/transport-client.ts";
 import type { RpcHandler } from "../handler/rpc-handler.ts";
-import {
-  type ChunkFetchRequest,
-  MessageType,
-  type ResponseMessage,
-  type StreamRequest,
-} from "../protocol/message.ts";
-import { TransportError } from "../transport-error.ts";
+import type { ChunkFetchRequest, ResponseMessage, StreamRequest } from "../protocol/message.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
-import { type Answer, AnswerQueue, type AnswerSink } from "./answer-queue.ts";
-import { failureText } from "./failure-text.ts";
+import { AnswerQueue, type AnswerSink } from "./answer-queue.ts";
+import { type BodyRequest, ChunkBodyRequest, StreamBodyRequest } from "./body-request.ts";
 import { OrderedLookups } from "./ordered-lookups.ts";
-
-/** What a body that is read while it is sent takes at most: two pieces of a file. */
-const PIECES_BYTES_MAX = 1024 * 1024;
 
 /** Writes the answers. */
 export interface AnswerWriter {
-  /** `onSent` is called once, when the answer was sent or lost. */
-  answer(message: ResponseMessage, onSent: () => void): void;
+  answer(message: ResponseMessage, listener: AnswerListener): void;
+}
+
+/** Hears of one answer. */
+export interface AnswerListener {
+  /** Called once, when the answer was sent or lost. */
+  onSent(): void;
 }
 
 /** What {@link BodyRequests} takes. */
@@ -35,77 +29,28 @@ export interface BodyRequestsOptions {
   readonly writer: AnswerWriter;
 }
 
-/** The answer to a request for a chunk or a stream. */
-interface BodyAnswer extends Answer {
-  readonly message: ResponseMessage;
-  /** Null when there is no body. */
-  readonly body: ManagedBuffer | null;
-  /** Called once, when the body was sent, lost or dropped. */
-  readonly onSent: (() => void) | null;
-}
-
 /** See the file comment. */
-export class BodyRequests implements AnswerSink<BodyAnswer> {
-  readonly #client: TransportClient;
-  readonly #rpcHandler: RpcHandler;
+export class BodyRequests implements AnswerSink<BodyRequest> {
+  readonly client: TransportClient;
+  readonly rpcHandler: RpcHandler;
   readonly #writer: AnswerWriter;
   readonly #lookups: OrderedLookups;
-  readonly #answers: AnswerQueue<BodyAnswer>;
+  readonly #answers: AnswerQueue<BodyRequest>;
 
   constructor({ client, rpcHandler, budget, writer }: BodyRequestsOptions) {
-    this.#client = client;
-    this.#rpcHandler = rpcHandler;
+    this.client = client;
+    this.rpcHandler = rpcHandler;
     this.#writer = writer;
     this.#lookups = new OrderedLookups(client.channel);
     this.#answers = new AnswerQueue(budget, this);
   }
 
   fetchChunk({ streamId, chunkIndex }: ChunkFetchRequest): void {
-    const { streamManager } = this.#rpcHandler;
-    this.#lookups.run(
-      () => {
-        streamManager.checkAuthorization(this.#client, streamId);
-        return streamManager.getChunk(streamId, chunkIndex);
-      },
-      (body, error) => {
-        if (body === null) {
-          const text = failureText(error ?? chunkNotFound());
-          const message = {
-            type: MessageType.ChunkFetchFailure,
-            streamId,
-            chunkIndex,
-            error: text,
-          };
-          this.#answers.add(answerWithout(message));
-          return;
-        }
-        streamManager.chunkBeingSent(streamId);
-        const message = { type: MessageType.ChunkFetchSuccess, streamId, chunkIndex, body };
-        this.#answers.add(answerWith(message, body, () => streamManager.chunkSent(streamId)));
-      },
-    );
+    this.#lookups.run(new ChunkBodyRequest(this, streamId, chunkIndex));
   }
 
   openStream({ streamId }: StreamRequest): void {
-    const { streamManager } = this.#rpcHandler;
-    this.#lookups.run(
-      () => {
-        streamManager.checkStreamAuthorization(this.#client, streamId);
-        return streamManager.openStream(streamId);
-      },
-      (body, error) => {
-        if (body === null) {
-          // Spark's class loader matches this text to the letter, without a final newline.
-          const text = error === null ? `Stream '${streamId}' was not found.` : failureText(error);
-          const message = { type: MessageType.StreamFailure, streamId, error: text };
-          this.#answers.add(answerWithout(message));
-          return;
-        }
-        streamManager.streamBeingSent(streamId);
-        const message = { type: MessageType.StreamResponse, streamId, byteCount: body.size, body };
-        this.#answers.add(answerWith(message, body, () => streamManager.streamSent(streamId)));
-      },
-    );
+    this.#lookups.run(new StreamBodyRequest(this, streamId));
   }
 
   /** The connection is gone. */
@@ -114,36 +59,28 @@ export class BodyRequests implements AnswerSink<BodyAnswer> {
     this.#answers.close();
   }
 
-  /** For the queue of answers. */
-  sendAnswer(answer: BodyAnswer): void {
-    this.#writer.answer(answer.message, () => {
-      answer.onSent?.();
-      this.#answers.sent(answer);
-    });
+  /** For a request whose answer is known. */
+  found(request: BodyRequest): void {
+    this.#answers.add(request);
+  }
+
+  /** For a request whose answer was sent or lost. */
+  sent(request: BodyRequest): void {
+    this.#answers.sent(request);
   }
 
   /** For the queue of answers. */
-  dropAnswer({ body, onSent }: BodyAnswer): void {
-    body?.release();
-    onSent?.();
+  sendAnswer(request: BodyRequest): void {
+    this.#writer.answer(request.answer, request);
+  }
+
+  /** For the queue of answers. */
+  dropAnswer(request: BodyRequest): void {
+    request.drop();
   }
 
   /** For the queue of answers. */
   addQueuedBytes(bytes: number): void {
-    this.#client.channel.addQueuedBytes(bytes);
+    this.client.channel.addQueuedBytes(bytes);
   }
-}
-
-function answerWith(message: ResponseMessage, body: ManagedBuffer, onSent: () => void): BodyAnswer {
-  const isInMemory = body instanceof BytesManagedBuffer;
-  const bytes = isInMemory ? body.size : Math.min(body.size, PIECES_BYTES_MAX);
-  return { message, body, onSent, bytes, heldBytes: isInMemory ? bytes : 0 };
-}
-
-function answerWithout(message: ResponseMessage): BodyAnswer {
-  return { message, body: null, onSent: null, bytes: 0, heldBytes: 0 };
-}
-
-function chunkNotFound(): TransportError {
-  return new TransportError("STREAM_UNKNOWN", "Chunk was not found");
 }

@@ -1,11 +1,15 @@
 import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
 import type { BodyLookup } from "../handler/stream-manager.ts";
 
-/** Gets the body, null for "not found", or the reason why it cannot be had. */
-export type LookupDone = (body: ManagedBuffer | null, error: Error | null) => void;
+/** What is looked up. An object and no two functions: a server looks up a hundred thousand a second. */
+export interface Lookup {
+  start(): BodyLookup;
+  /** Gets the body, null for "not found", or the reason why it cannot be had. Called once. */
+  done(body: ManagedBuffer | null, error: Error | null): void;
+}
 
 interface Waiting {
-  readonly done: LookupDone;
+  readonly lookup: Lookup;
   result: { readonly body: ManagedBuffer | null; readonly error: Error | null } | null;
 }
 
@@ -30,17 +34,17 @@ export class OrderedLookups {
     this.#source = source;
   }
 
-  /** Starts a lookup. `done` runs in this turn when the body is there and nothing waits before it. */
-  run(start: () => BodyLookup, done: LookupDone): void {
-    let lookup: BodyLookup;
+  /** Starts a lookup. It is done in this turn when the body is there and nothing waits before it. */
+  run(lookup: Lookup): void {
+    let found: BodyLookup;
     try {
-      lookup = start();
+      found = lookup.start();
     } catch (error) {
-      this.#settle(done, null, error as Error);
+      this.#settle(lookup, null, error as Error);
       return;
     }
-    if (lookup instanceof Promise) this.#wait(lookup, done);
-    else this.#settle(done, lookup, null);
+    if (found instanceof Promise) this.#wait(found, lookup);
+    else this.#settle(lookup, found, null);
   }
 
   /** Releases what arrives from now on; nothing is given any more. */
@@ -50,18 +54,18 @@ export class OrderedLookups {
     this.#waiting = [];
   }
 
-  #wait(lookup: Promise<ManagedBuffer | null>, done: LookupDone): void {
-    const waiting: Waiting = { done, result: null };
+  #wait(found: Promise<ManagedBuffer | null>, lookup: Lookup): void {
+    const waiting: Waiting = { lookup, result: null };
     this.#push(waiting);
-    lookup.then(
+    found.then(
       (body) => this.#ready(waiting, body, null),
       (error: unknown) => this.#ready(waiting, null, error as Error),
     );
   }
 
-  #settle(done: LookupDone, body: ManagedBuffer | null, error: Error | null): void {
-    if (this.#waiting.length === 0) done(body, error);
-    else this.#push({ done, result: { body, error } });
+  #settle(lookup: Lookup, body: ManagedBuffer | null, error: Error | null): void {
+    if (this.#waiting.length === 0) lookup.done(body, error);
+    else this.#push({ lookup, result: { body, error } });
   }
 
   #push(waiting: Waiting): void {
@@ -78,10 +82,10 @@ export class OrderedLookups {
     }
     waiting.result = { body, error };
     while (this.#waiting[0]?.result) {
-      const { done, result } = this.#waiting.shift() as Waiting & {
+      const { lookup, result } = this.#waiting.shift() as Waiting & {
         result: NonNullable<Waiting["result"]>;
       };
-      done(result.body, result.error);
+      lookup.done(result.body, result.error);
     }
     if (!this.#isFull || this.#waiting.length > LOOKUPS_WAITING_LOW) return;
     this.#isFull = false;

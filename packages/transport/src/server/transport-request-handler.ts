@@ -23,7 +23,7 @@ import {
 } from "../protocol/message.ts";
 import { TransportError } from "../transport-error.ts";
 import type { AnswerBudget } from "./answer-budget.ts";
-import { type AnswerWriter, BodyRequests } from "./body-requests.ts";
+import { type AnswerListener, type AnswerWriter, BodyRequests } from "./body-requests.ts";
 import { failureText, responseBodyOf } from "./failure-text.ts";
 import { UploadReceiver } from "./upload-receiver.ts";
 
@@ -189,12 +189,12 @@ export class TransportRequestHandler implements AnswerWriter {
   }
 
   /** Writes the answer to a request that was counted. */
-  answer(message: ResponseMessage, onSent: (() => void) | null = null): void {
+  answer(message: ResponseMessage, listener: AnswerListener | null = null): void {
     // A channel that is closing refuses the message and leaves its body with us.
     const isRefused = !this.#channel.isActive;
     this.#channel.write(message, (error) => {
       if (isRefused) releaseBody(message);
-      onSent?.();
+      listener?.onSent();
       if (error !== null && this.#tellInstead(message, error)) return;
       this.#ended();
       if (error !== null && !isRefused) this.#channel.abort(error);
