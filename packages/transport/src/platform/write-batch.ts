@@ -26,9 +26,11 @@ export class WriteBatch {
   readonly #pieces: Uint8Array[] = [];
   readonly #reports: OnWritten[] = [];
   readonly #slabs: Buffer[] = [];
-  /** Where the part of the last slab begins that is not among the pieces yet. */
-  #slabStart = 0;
   #slabEnd = 0;
+  /** The last piece, not among the others yet: what follows it in the same memory makes it longer. */
+  #tailMemory: ArrayBufferLike | null = null;
+  #tailStart = 0;
+  #tailEnd = 0;
   #bytes = 0;
   #work = 0;
 
@@ -46,21 +48,22 @@ export class WriteBatch {
     this.#bytes += bytes;
     this.#work += bytes + WRITE_WORK_BYTES;
     if (onWritten !== null) this.#reports.push(onWritten);
-    if (bytes <= COPIED_BYTES_MAX) {
-      const slab = this.#slabFor(bytes);
-      for (const piece of pieces) {
-        slab.set(piece, this.#slabEnd);
-        this.#slabEnd += piece.length;
-      }
+    if (bytes > COPIED_BYTES_MAX) {
+      for (const piece of pieces) this.#append(piece.buffer, piece.byteOffset, piece.length);
       return;
     }
-    this.#finishPart();
-    for (const piece of pieces) if (piece.length > 0) this.#pieces.push(piece);
+    const slab = this.#slabFor(bytes);
+    const start = this.#slabEnd;
+    for (const piece of pieces) {
+      slab.set(piece, this.#slabEnd);
+      this.#slabEnd += piece.length;
+    }
+    this.#append(slab.buffer, slab.byteOffset + start, this.#slabEnd - start);
   }
 
   /** Everything in order, the caller's own list; nothing is added afterwards. */
   finish(): Uint8Array[] {
-    this.#finishPart();
+    this.#finishTail();
     return this.#pieces;
   }
 
@@ -71,21 +74,30 @@ export class WriteBatch {
     return this.#reports;
   }
 
+  #append(memory: ArrayBufferLike, start: number, length: number): void {
+    if (length === 0) return;
+    if (start !== this.#tailEnd || memory !== this.#tailMemory) {
+      this.#finishTail();
+      this.#tailMemory = memory;
+      this.#tailStart = start;
+    }
+    this.#tailEnd = start + length;
+  }
+
+  #finishTail(): void {
+    if (this.#tailMemory === null) return;
+    this.#pieces.push(
+      Buffer.from(this.#tailMemory, this.#tailStart, this.#tailEnd - this.#tailStart),
+    );
+    this.#tailMemory = null;
+  }
+
   #slabFor(bytes: number): Buffer {
     const last = this.#slabs.at(-1);
     if (last !== undefined && this.#slabEnd + bytes <= SLAB_BYTES) return last;
-    this.#finishPart();
     const slab = slabs.take();
     this.#slabs.push(slab);
-    this.#slabStart = 0;
     this.#slabEnd = 0;
     return slab;
-  }
-
-  #finishPart(): void {
-    const slab = this.#slabs.at(-1);
-    if (slab === undefined || this.#slabEnd === this.#slabStart) return;
-    this.#pieces.push(slab.subarray(this.#slabStart, this.#slabEnd));
-    this.#slabStart = this.#slabEnd;
   }
 }

@@ -308,6 +308,30 @@ describe("ChunkedWriter", () => {
     expect(embedded.channel.pendingBytes).toBe(0);
   });
 
+  it("asks for no more requests while enough bodies wait to be read", async () => {
+    const embedded = writingChannel({ holdWrites: true });
+    const files = createMemoryFiles({ isCached: true });
+    await files.writeFile("/data", pattern(16 * 1024));
+    let written = 0;
+    while (embedded.channel.isWritable && written < 10_000) {
+      const body = new FileSegmentManagedBuffer({
+        files,
+        path: "/data",
+        offset: 0,
+        length: 16_384,
+      });
+      embedded.writeOutbound({ type: MessageType.OneWayMessage, body });
+      written += 1;
+    }
+    expect(written).toBeLessThan(250);
+    for (let rounds = 0; !embedded.channel.isWritable && rounds < 250; rounds += 1) {
+      embedded.completeWrites();
+      await turns(2);
+    }
+    expect(embedded.channel.isWritable).toBe(true);
+    await embedded.channel.close();
+  });
+
   it("releases every body exactly when it is done with it", async () => {
     const embedded = writingChannel();
     const memory = new CountingBuffer();

@@ -112,6 +112,24 @@ describe("node network", () => {
     await listener.close();
   });
 
+  it("joins pieces that lie behind each other in memory, and no others", async () => {
+    const { client, server, listener, atServer } = await connectedPair(network);
+    const memory = Buffer.from(Array.from({ length: 60_000 }, (_, at) => at ^ (at >>> 8)));
+    const other = Buffer.from(memory.map((byte) => byte ^ 0xff));
+    const [a, b, c] = [
+      memory.subarray(0, 5000),
+      memory.subarray(5000, 11_000),
+      memory.subarray(9000),
+    ];
+    const sent = [a, b, c, a, other.subarray(5000, 12_000), b, Buffer.from("small"), c, a, b];
+    for (const piece of sent) client.write([piece], null);
+    client.end();
+    await atServer.saw("end");
+    expect(atServer.bytes.equals(Buffer.concat(sent))).toBe(true);
+    server.destroy();
+    await listener.close();
+  });
+
   it("sends what a long turn wrote before the turn ends", async () => {
     const { port, received, worker } = await drainingPeer();
     const socket = await network.connect({ host: "127.0.0.1", port, timeoutMs: 5000 });
