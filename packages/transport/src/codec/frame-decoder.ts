@@ -9,6 +9,8 @@
  * Runs synchronously and delivers one frame at a time: handling a frame may install an interceptor,
  * and then the very next byte is raw stream data that belongs to no frame.
  */
+// The global is an accessor, which compiled code calls each time.
+import { Buffer } from "node:buffer";
 import { BlockLease, BlockPool } from "../buffer/block-pool.ts";
 import type { ChannelHandler, HandlerContext } from "../channel/channel-handler.ts";
 import { identifyForeignProtocol } from "../foreign/foreign-protocol.ts";

@@ -2,6 +2,8 @@
  * Turns messages into frames. The frame length counts itself and an in-frame body, but not the raw
  * bytes that follow StreamResponse and UploadStream. Layouts: protocol/message.ts.
  */
+// The global is an accessor, which compiled code calls each time.
+import { Buffer } from "node:buffer";
 import type { ChannelHandler, HandlerContext, WriteDone } from "../channel/channel-handler.ts";
 import { type Int64, writeInt64 } from "../protocol/int64.ts";
 import {

@@ -45,6 +45,8 @@ export class NodeSocket implements Socket, ReadOwner {
   #inHand: WriteBatch[] | null = null;
   #pendingBytes = 0;
   #isFlushScheduled = false;
+  /** What is written meanwhile leaves at the end of the read, without the queue of ticks. */
+  #isReading = false;
   readonly #allowance = new TurnAllowance();
 
   #isPaused = false;
@@ -100,11 +102,14 @@ export class NodeSocket implements Socket, ReadOwner {
   /** For the reader. */
   onBytes(bytes: Uint8Array): void {
     if (this.#isDiscarding) return;
+    this.#isReading = true;
     try {
       this.#events?.onData(bytes);
     } catch (error) {
       this.#fail(error);
     }
+    this.#isReading = false;
+    if (this.#waiting !== null) this.#flushNow();
   }
 
   write(pieces: readonly Uint8Array[], onWritten: OnWritten | null): void {
@@ -118,8 +123,8 @@ export class NodeSocket implements Socket, ReadOwner {
     const batch = this.#lastBatch();
     batch.add(pieces, bytes, onWritten);
     const enough = this.#inHand === null ? FIRST_FLUSH_WORK : NEXT_FLUSH_WORK;
-    if (batch.work >= enough && !this.#allowance.isSpent) this.flush();
-    else this.#scheduleFlush();
+    if (batch.work >= enough) this.#flushNow();
+    else if (!this.#isReading) this.#scheduleFlush();
   }
 
   pauseReading(): void {
@@ -178,6 +183,11 @@ export class NodeSocket implements Socket, ReadOwner {
   /** Only then is it given more. */
   get #hasNodeSentAll(): boolean {
     return this.#inHand === null || this.#socket.writableLength === 0;
+  }
+
+  #flushNow(): void {
+    if (this.#allowance.isSpent) this.#scheduleFlush();
+    else this.flush();
   }
 
   #scheduleFlush(): void {
