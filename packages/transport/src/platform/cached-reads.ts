@@ -8,9 +8,8 @@
  * a network asks its server. Such systems cannot read without waiting either. So a directory is
  * trusted once a read from a file in it, opened through the pool, found its bytes in memory.
  */
-import { closeSync, fstatSync } from "node:fs";
+import { closeSync } from "node:fs";
 import type { CachedCalls } from "./cached-calls.ts";
-import { statOf } from "./node-open-file.ts";
 import { type FileStat, isSameFile } from "./platform.ts";
 
 /** Directories that are known; when there are more, all are learnt again. About 200 B each. */
@@ -42,7 +41,7 @@ export class CachedReads {
     const descriptor = this.open(path);
     if (descriptor < 0) return 0;
     try {
-      if (expected !== undefined && !isSameFile(statOf(fstatSync(descriptor)), expected)) return 0;
+      if (expected !== undefined && !this.#isExpected(descriptor, expected)) return 0;
       return Math.max(0, this.#calls?.read(descriptor, buffer, position) ?? 0);
     } finally {
       closeSync(descriptor);
@@ -55,10 +54,20 @@ export class CachedReads {
     return Math.max(0, this.#calls?.read(descriptor, buffer, position) ?? 0);
   }
 
+  /** What is known here of a file that `open` gave; null when nothing is. */
+  stat(descriptor: number): FileStat | null {
+    return this.#calls?.stat(descriptor) ?? null;
+  }
+
   /** Bytes of the file at `path`, which was opened through the pool, were found in memory. */
   trustDirectoryOf(path: string): void {
     if (this.#directories.size >= DIRECTORIES_MAX) this.#directories.clear();
     this.#directories.add(directoryOf(path));
+  }
+
+  #isExpected(descriptor: number, expected: FileStat): boolean {
+    const found = this.stat(descriptor);
+    return found !== null && isSameFile(found, expected);
   }
 }
 

@@ -79,7 +79,9 @@ export class NodeOpenFile implements OpenFile {
   }
 
   statNow(): FileStat | null {
-    return this.#isCached && this.#closing === null ? statOf(fs.fstatSync(this.#descriptor)) : null;
+    return this.#isCached && this.#closing === null
+      ? this.#cachedReads.stat(this.#descriptor)
+      : null;
   }
 
   write(bytes: Uint8Array, position: number | null): Promise<void> {

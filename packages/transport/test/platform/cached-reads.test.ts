@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync, readlinkSync } from "node:fs";
+import { closeSync, readdirSync, readlinkSync, utimesSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { FileSegmentManagedBuffer } from "../../src/index.ts";
 import { type CachedCalls, loadCachedCalls } from "../../src/platform/cached-calls.ts";
@@ -49,6 +49,34 @@ describe.skipIf(calls === null)("reads of what is in memory", () => {
     expect(target.equals(expected())).toBe(true);
     await files.writeFile(`${directory}/other`, Buffer.from("another file"));
     expect(files.readNow(`${directory}/other`, target, 0)).toBe(12);
+  });
+
+  it("look at an open file as Node does", async () => {
+    const files = createNodeFiles();
+    await segment(files).bytes();
+    for (const [name, seconds] of [
+      ["old", -12.345_678],
+      ["new", 4_300_000_000.123_4],
+      ["data", null],
+    ] as const) {
+      const at = `${directory}/${name}`;
+      if (seconds !== null) {
+        await files.writeFile(at, content.subarray(0, Math.abs(seconds) % 1000));
+        utimesSync(at, seconds, seconds);
+      }
+      const opened = files.openNow(at);
+      expect(opened?.statNow()).toEqual(await files.stat(at));
+      await opened?.close();
+      expect(opened?.statNow()).toBeNull();
+    }
+    const opened = files.openNow(`${directory}/old`);
+    await files.remove(`${directory}/old`);
+    expect(opened?.statNow()).toMatchObject({ links: 0, isFile: true });
+    await opened?.close();
+    const descriptor = real.open(directory);
+    expect(real.stat(descriptor)).toEqual(await files.stat(directory));
+    closeSync(descriptor);
+    expect(real.stat(descriptor)).toBeNull();
   });
 
   it("see a file that took the place of another at once", async () => {
