@@ -1,8 +1,10 @@
 /** The two halves on @bm/transport. */
-import { PeerHandler, streamIdOf } from "@bm/interop";
+import { availableParallelism } from "node:os";
+import { streamIdOf } from "@bm/interop";
 import {
   NoOpRpcHandler,
   nodePlatform,
+  ServerLoops,
   type TransportClient,
   TransportConf,
   TransportContext,
@@ -15,10 +17,13 @@ import { countersBody, requestBody } from "./request-body.ts";
 /** See the file comment. */
 export const ours: NodeContender = { listen, connectTo };
 
+/** Spark's server has four threads, whatever the machine has. */
+const LOOPS_MAX = 4;
+
 async function listen({ host, port }: Place, file: string): Promise<BenchServer> {
-  const conf = new TransportConf("shuffle");
-  const context = new TransportContext({ conf, rpcHandler: new PeerHandler(file) });
-  const server = await context.createServer({ host, port });
+  const entry = new URL(import.meta.resolve("./ours-loop.ts"));
+  const count = Math.min(LOOPS_MAX, availableParallelism());
+  const server = await ServerLoops.start({ count, entry, host, port, data: file });
   return { port: server.port, close: () => server.close({ signal: AbortSignal.timeout(1000) }) };
 }
 
