@@ -2,8 +2,8 @@
  * A part of a file as the body of a message.
  *
  * Read in large pieces into two buffers that take turns: while a consumer sends one piece it asks
- * for the next, so that disk and socket work at the same time. No byte is kept beyond that, however
- * long the segment is.
+ * for the next, so that disk and socket work at the same time. What is in memory is read into one, when
+ * the piece before was sent. No byte is kept beyond that, however long the segment is.
  */
 import { type FileStat, type Files, isSameFile, type OpenFile } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
@@ -140,6 +140,7 @@ class SegmentReader implements BodyReader {
   #turn: 0 | 1 = 0;
   #readBytes = 0;
   #isComplete = false;
+  #isInMemory = false;
   #reading: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | null = null;
 
@@ -147,6 +148,10 @@ class SegmentReader implements BodyReader {
     this.#file = file;
     this.#segment = segment;
     this.#pool = pool;
+  }
+
+  get isInMemory(): boolean {
+    return this.#isInMemory;
   }
 
   async next(): Promise<Uint8Array | null> {
@@ -159,9 +164,13 @@ class SegmentReader implements BodyReader {
     if (this.#closing !== null) throw new TransportError("BODY_RELEASED", `${path} is closed`);
     const buffer = this.#nextBuffer();
     const piece = buffer.subarray(0, Math.min(restBytes, buffer.length));
-    const reading = readExactly(this.#file, path, piece, offset + this.#readBytes);
-    this.#reading = reading.catch(() => {});
-    await reading;
+    const position = offset + this.#readBytes;
+    this.#isInMemory = this.#file.readNow(piece, position) === piece.length;
+    if (!this.#isInMemory) {
+      const reading = readExactly(this.#file, path, piece, position);
+      this.#reading = reading.catch(() => {});
+      await reading;
+    }
     this.#readBytes += piece.length;
     return piece;
   }
@@ -182,11 +191,11 @@ class SegmentReader implements BodyReader {
     await this.#file.close();
   }
 
+  /** The other one, unless the piece before is done with. */
   #nextBuffer(): Buffer {
-    const turn = this.#turn;
-    this.#turn = turn === 0 ? 1 : 0;
-    const buffer = this.#buffers[turn] ?? this.#pool.take();
-    this.#buffers[turn] = buffer;
+    if (!this.#isInMemory) this.#turn = this.#turn === 0 ? 1 : 0;
+    const buffer = this.#buffers[this.#turn] ?? this.#pool.take();
+    this.#buffers[this.#turn] = buffer;
     return buffer;
   }
 }

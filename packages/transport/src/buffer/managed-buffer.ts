@@ -65,11 +65,16 @@ export abstract class ManagedBuffer {
 /** One reading of a body. */
 export interface BodyReader {
   /**
-   * The next piece, never empty, or null after the last byte. A piece stays valid until the second
-   * following call, so one piece can be on its way to a socket while the next one is read.
+   * The next piece, never empty, or null after the last byte. Unless `isInMemory`, a piece stays valid
+   * until the second following call, so one can be on its way to a socket while the next one is read.
    * @throws TransportError BODY_UNAVAILABLE (rejects) when the source ends before the declared size.
    */
   next(): Promise<Uint8Array | null>;
+  /**
+   * The last piece came without waiting, so nothing is won by asking for the next one early. A piece
+   * then stays valid until the following call only. Default: false.
+   */
+  readonly isInMemory?: boolean;
   /** Ends the validity of every piece. Safe to call twice. */
   close(): Promise<void>;
 }

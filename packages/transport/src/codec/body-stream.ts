@@ -63,12 +63,15 @@ async function sendPieces(
     let restBytes = (body as ManagedBuffer).size - (first?.length ?? 0);
     let written = sink.write(first === null ? [header] : [header, first]);
     while (restBytes > 0) {
+      // Of a peer that does not read, one piece is held and no more.
+      if (reader.isInMemory) await written;
       // A piece stays valid until the second following next(): the previous write ends before that.
       const [piece] = await Promise.all([reader.next(), written]);
       if (piece === null) break;
       restBytes -= piece.length;
       written = sink.write([piece]);
     }
+    if (reader.isInMemory) await written;
     sink.onLastPiece();
     await written;
     // Only now a reader knows that it gave everything.

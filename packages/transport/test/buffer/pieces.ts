@@ -7,9 +7,11 @@ export async function readOverlapped(body: ManagedBuffer): Promise<Buffer> {
   try {
     let inUse = await reader.next();
     while (inUse !== null) {
+      const isValidBeyondNext = !reader.isInMemory;
+      if (!isValidBeyondNext) copies.push(Buffer.from(inUse));
       const following = await reader.next();
       // Still valid: the second following call was not made yet.
-      copies.push(Buffer.from(inUse));
+      if (isValidBeyondNext) copies.push(Buffer.from(inUse));
       inUse = following;
     }
   } finally {

@@ -308,6 +308,27 @@ describe("ChunkedWriter", () => {
     expect(embedded.channel.pendingBytes).toBe(0);
   });
 
+  it("holds one piece of what is in memory for a peer that does not take it", async () => {
+    const embedded = writingChannel({ holdWrites: true });
+    const files = createMemoryFiles({ isCached: true });
+    await files.writeFile("/data", pattern(4 * 1024 * 1024));
+    for (let index = 0; index < 4; index += 1) {
+      const options = { files, path: "/data", offset: 0, length: 4 * 1024 * 1024 };
+      const body = new FileSegmentManagedBuffer(options);
+      embedded.writeOutbound({ type: MessageType.OneWayMessage, body });
+    }
+    let pieces = 0;
+    for (let taken = 0; taken < 4 * 8; taken += 1) {
+      await turns(2);
+      expect(embedded.channel.pendingBytes).toBeLessThan(1024 * 1024);
+      embedded.completeWrites();
+      pieces += 1;
+    }
+    await embedded.channel.close();
+    expect(pieces).toBe(32);
+    expect(embedded.channel.pendingBytes).toBe(0);
+  });
+
   it("asks for no more requests while enough bodies wait to be read", async () => {
     const embedded = writingChannel({ holdWrites: true });
     const files = createMemoryFiles({ isCached: true });
