@@ -61,6 +61,7 @@ interface RunOptions {
   readonly rounds?: number;
   readonly roundSeconds?: number;
   readonly warmUpSeconds?: number;
+  readonly threads?: number;
   readonly json: boolean;
   readonly svg?: string;
   readonly docs: boolean;
@@ -98,6 +99,7 @@ export function createCommand(): Command {
     .option("--rounds <n>", "rounds of each suite (default: 5)", positive)
     .option("--round-seconds <s>", "length of a round", positive)
     .option("--warm-up-seconds <s>", "of each process, after its start", positive)
+    .option("--threads <n>", "event loops of bm serve (default: its own)", positive)
     .option("--json", "print the result as JSON", false)
     .option("--svg <file>", "write the chart of the ratios")
     .option("--docs", `write docs/${PAGE} and docs/${CHART}`, false)
@@ -180,7 +182,7 @@ async function runCommand(options: RunOptions): Promise<void> {
 
 function runService(
   suites: readonly ServiceSuite[],
-  { json, peer, quick, roundSeconds, rounds, warmUpSeconds }: RunOptions,
+  { json, peer, quick, roundSeconds, rounds, threads, warmUpSeconds }: RunOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const pace = {
@@ -189,7 +191,8 @@ function runService(
     roundSeconds: roundSeconds ?? (quick ? 0.2 : 2),
     warmUpSeconds: warmUpSeconds ?? (quick ? 0.2 : 4),
   };
-  return runServiceSuites({ suites, withSpark: peersOf(peer).includes("jvm"), pace, json }, signal);
+  const withSpark = peersOf(peer).includes("jvm");
+  return runServiceSuites({ suites, withSpark, pace, threads: threads ?? null, json }, signal);
 }
 
 function runMaster({ json, peer, quick, rounds }: RunOptions): Promise<void> {

@@ -11,12 +11,14 @@ export interface ServiceRunOptions {
   readonly suites: readonly ServiceSuite[];
   readonly withSpark: boolean;
   readonly pace: ServicePace;
+  /** Event loops of ours; null: as many as it takes by itself. */
+  readonly threads: number | null;
   readonly json: boolean;
 }
 
 /** Runs the suites and prints what they came to. Rejects when a half fails. */
 export async function runServiceSuites(
-  { json, pace, suites, withSpark }: ServiceRunOptions,
+  { json, pace, suites, threads, withSpark }: ServiceRunOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const missing = withSpark ? await missingTools() : null;
@@ -28,6 +30,7 @@ export async function runServiceSuites(
       suites,
       withSpark: isCompared,
       pace,
+      threads,
       say: (result) => console.error(serviceProgress(result)),
     },
     signal,

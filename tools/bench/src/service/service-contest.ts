@@ -19,6 +19,8 @@ export interface ServicePlan {
   readonly suites: readonly ServiceSuite[];
   readonly withSpark: boolean;
   readonly pace: ServicePace;
+  /** Event loops of ours; null: as many as it takes by itself. */
+  readonly threads: number | null;
   /** Told about each suite that is done. */
   readonly say: (result: ServiceResult) => void;
 }
@@ -31,7 +33,7 @@ export async function runServiceContest(
   const root = mkdtempSync(join(tmpdir(), "bm-service-bench-"));
   const files = new OutputFiles(root);
   const names: readonly ServiceName[] = plan.withSpark ? ["ours", "jvm"] : ["ours"];
-  const stages = names.map((name) => new Stage(name, plan.pace, root, files));
+  const stages = names.map((name) => new Stage(name, plan, root, files));
   const results: ServiceResult[] = [];
   try {
     for (const suite of plan.suites) {

@@ -30,6 +30,16 @@ const JVM_FLAGS = [
   "-Xmx1g",
 ];
 
+/** What a service is given. */
+export interface ServiceSetUp {
+  /** For the database, which stays. */
+  readonly directory: string;
+  /** Where executors write. */
+  readonly localDir: string;
+  /** Event loops of ours; null: as many as it takes by itself. */
+  readonly threads: number | null;
+}
+
 /** See the file comment. */
 export class ServiceProcess {
   readonly port: number;
@@ -51,21 +61,12 @@ export class ServiceProcess {
     this.#exited = exited;
   }
 
-  /**
-   * @param directory for the database, which stays
-   * @param localDir where executors write
-   */
-  static async start(
-    name: ServiceName,
-    directory: string,
-    localDir: string,
-  ): Promise<ServiceProcess> {
+  static async start(name: ServiceName, setUp: ServiceSetUp): Promise<ServiceProcess> {
+    const { directory, localDir } = setUp;
     const isOurs = name === "ours";
     const port = await quietPort();
     const ports = { service: port, metrics: isOurs ? await quietPort() : null };
-    const command = isOurs
-      ? ourCommand(ports, [directory, localDir])
-      : await sparkCommand(port, directory);
+    const command = isOurs ? ourCommand(ports, setUp) : await sparkCommand(port, directory);
     const env = { ...process.env, SPARK_LOCAL_IP: "127.0.0.1", SPARK_LOCAL_DIRS: localDir };
     mkdirSync(directory, { recursive: true });
     const startedMs = performance.now();
@@ -176,12 +177,14 @@ interface ServiceCommand {
 }
 
 /** The build of the package, or its sources where the benchmark runs from sources. */
-function ourCommand({ metrics, service }: Ports, dirs: readonly string[]): ServiceCommand {
+function ourCommand({ metrics, service }: Ports, setUp: ServiceSetUp): ServiceCommand {
+  const { directory, localDir, threads } = setUp;
   const entry = fileURLToPath(import.meta.resolve("@bm/cli"));
   const main = join(dirname(entry), `main${extname(entry)}`);
   const ports = ["--port", String(service), "--http-port", String(metrics)];
-  const options = ["--host", "127.0.0.1", "--dir", ...dirs];
-  const args = [...process.execArgv, main, "serve", ...ports, ...options];
+  const options = ["--host", "127.0.0.1", "--dir", directory, localDir];
+  const loops = threads === null ? [] : ["--threads", String(threads)];
+  const args = [...process.execArgv, main, "serve", ...ports, ...options, ...loops];
   return { program: process.execPath, args };
 }
 

@@ -16,6 +16,13 @@ export interface ServicePace {
   readonly warmUpSeconds: number;
 }
 
+/** How services are started, and for how long they are driven. */
+export interface StageOptions {
+  readonly pace: ServicePace;
+  /** Event loops of ours; null: as many as it takes by itself. */
+  readonly threads: number | null;
+}
+
 /** Files of shuffles, written when they are first asked for and shared by the contenders. */
 export class OutputFiles {
   readonly localDir: string;
@@ -38,6 +45,7 @@ export class Stage {
   readonly name: ServiceName;
   readonly pace: ServicePace;
   readonly files: OutputFiles;
+  readonly #threads: number | null;
   /** True while a round is run whose figures do not count. */
   isWarmUp = false;
   readonly #root: string;
@@ -48,9 +56,10 @@ export class Stage {
   /** What a suite keeps from round to round. */
   readonly kept: Map<string, string> = new Map();
 
-  constructor(name: ServiceName, pace: ServicePace, root: string, files: OutputFiles) {
+  constructor(name: ServiceName, options: StageOptions, root: string, files: OutputFiles) {
     this.name = name;
-    this.pace = pace;
+    this.pace = options.pace;
+    this.#threads = options.threads;
     this.files = files;
     this.#root = join(root, name);
   }
@@ -71,7 +80,8 @@ export class Stage {
 
   /** A service of its own, which whoever asked for it ends. */
   start(directory: string): Promise<ServiceProcess> {
-    return ServiceProcess.start(this.name, directory, this.files.localDir);
+    const { localDir } = this.files;
+    return ServiceProcess.start(this.name, { directory, localDir, threads: this.#threads });
   }
 
   /** Makes the executor of the files known. */
