@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-import { createProgram } from "./program.ts";
+import { startWithSmallHeap } from "./platform/small-heap.ts";
+
+if (process.argv[2] === "serve") startWithSmallHeap();
+const { createProgram } = await import("./program.ts");
 
 // Whoever reads the output may be gone, as a pipe to `head` or a log shipper that died. A service goes on.
 for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});

@@ -1,8 +1,9 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import type { ChildProcess } from "node:child_process";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BlockTransferMessage } from "@bm/shuffle";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import {
   type Connection,
   connect,
@@ -39,6 +40,7 @@ beforeAll(async () => {
 afterEach(async () => {
   await connection?.close();
   killAll();
+  vi.unstubAllEnvs();
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -131,6 +133,21 @@ describe("bm serve", () => {
     }
   });
 
+  it.skipIf(process.platform !== "linux")(
+    "keeps the young generation of V8 small, in the process that was started",
+    async () => {
+      const { child, printed } = await startServe("--port", "0", "--dir", root);
+      expect(printed()).toContain(`process ${child.pid}\n`);
+      expect(await nodeFlags(child)).toContain("--max-semi-space-size=8");
+    },
+  );
+
+  it.skipIf(process.platform !== "linux")("leaves an operator's own flag alone", async () => {
+    vi.stubEnv("NODE_OPTIONS", "--max-semi-space-size=16");
+    const { child } = await startServe("--port", "0", "--dir", root);
+    expect(await nodeFlags(child)).toEqual(["--conditions=@bm/source"]);
+  });
+
   it("serves from several event loops, and counts them together", async () => {
     const serve = await startServe("--port", "0", "--threads", "3", "--dir", root);
     expect(serve.printed()).toMatch(/shuffle +port \d+ on every interface, 3 event loops/);
@@ -202,6 +219,15 @@ function registration(execId: string): BlockTransferMessage {
   const localDirs = [join(root, "blockmgr-1")];
   const executorInfo = { localDirs, subDirsPerLocalDir: 64, shuffleManager: "sort" };
   return { type: "RegisterExecutor", appId: "app-1", execId, executorInfo };
+}
+
+async function nodeFlags({ pid }: ChildProcess): Promise<string[]> {
+  const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8");
+  const words = commandLine.split("\0").slice(1);
+  return words.slice(
+    0,
+    words.findIndex((word) => !word.startsWith("-")),
+  );
 }
 
 async function get({ http }: ServeProcess, path: string): Promise<[number, string]> {
