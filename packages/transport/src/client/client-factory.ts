@@ -163,6 +163,7 @@ export class ClientFactory {
       signal,
       receiveBufferBytes: conf.receiveBuffer > 0 ? conf.receiveBuffer : undefined,
       sendBufferBytes: conf.sendBuffer > 0 ? conf.sendBuffer : undefined,
+      busyPollMicros: conf.busyPollMicros,
     });
     return this.#bootstrap(socket, host);
   }

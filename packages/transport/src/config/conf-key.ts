@@ -28,7 +28,7 @@ export interface ConfKey {
   readonly name: string;
   readonly type: ConfType;
   /** Unit of a bare number where the type does not say it. */
-  readonly unit?: "bytes" | "ms" | "%" | "ports" | "chunks";
+  readonly unit?: "bytes" | "us" | "ms" | "%" | "ports" | "chunks";
   /** As it would be written; null when there is none. */
   readonly default: string | null;
   /** Name of the key whose value is the default, before `default`. */

@@ -307,6 +307,11 @@ export class TransportConf {
     return this.#number("maxChunksBeingTransferred");
   }
 
+  /** `bm.<m>.io.busyPollMicros`. Microseconds. */
+  get busyPollMicros(): number {
+    return this.#number("busyPollMicros");
+  }
+
   /** `bm.<m>.answersInFlight.size`. Bytes. */
   get answersInFlightBytes(): number {
     return this.#number("answersInFlightBytes");

@@ -8,8 +8,9 @@
 import net from "node:net";
 import { invariant } from "../invariant.ts";
 import type { TransportError } from "../transport-error.ts";
+import { BusyPoll } from "./busy-poll.ts";
 import { bindFailed, connectAborted, connectFailed, connectTimedOut } from "./node-error.ts";
-import { NodeSocket } from "./node-socket.ts";
+import { NodeSocket, type OnWrite } from "./node-socket.ts";
 import type {
   Clock,
   ConnectOptions,
@@ -27,13 +28,22 @@ const BACKLOG_OF_THE_SYSTEM = 65_535;
 
 /** The network of this machine. @param clock measures the connect timeout. */
 export function createNodeNetwork(clock: Clock): Network {
+  const poll = new BusyPoll(clock);
   return {
-    connect: (options) => connect(clock, options),
-    listen,
+    connect: (options) => connect(clock, options, onWriteOf(options, poll)),
+    listen: (options, onSocket) => listen(options, onWriteOf(options, poll), onSocket),
   };
 }
 
-function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
+/** What each write of a connection calls; null for nothing. */
+function onWriteOf(
+  { busyPollMicros = 0 }: { readonly busyPollMicros?: number | undefined },
+  poll: BusyPoll,
+): OnWrite {
+  return busyPollMicros > 0 ? (socket) => poll.wrote(socket, busyPollMicros / 1000) : null;
+}
+
+function connect(clock: Clock, options: ConnectOptions, onWrite: OnWrite): Promise<Socket> {
   const { host, port, timeoutMs, signal } = options;
   if (signal?.aborted) return Promise.reject(connectAborted(options, signal.reason));
   const reader = new SocketReader();
@@ -75,7 +85,7 @@ function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
     socket.on("error", onError);
     socket.once("connect", () => {
       stopWaiting();
-      const connected = NodeSocket.adopt(socket, reader);
+      const connected = NodeSocket.adopt(socket, reader, onWrite);
       if (connected === null) {
         fail(connectFailed(options, systemError("ECONNRESET", "connect", host)));
         return;
@@ -86,10 +96,14 @@ function connect(clock: Clock, options: ConnectOptions): Promise<Socket> {
   });
 }
 
-function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Promise<Listener> {
+function listen(
+  options: ListenOptions,
+  onWrite: OnWrite,
+  onSocket: (socket: Socket) => void,
+): Promise<Listener> {
   const { host, port, backlog = BACKLOG_OF_THE_SYSTEM, keepAlive = false } = options;
   const accepting = { allowHalfOpen: true, noDelay: true, keepAlive, pauseOnConnect: true };
-  const server = net.createServer(accepting, (accepted) => handOver(accepted, onSocket));
+  const server = net.createServer(accepting, (accepted) => handOver(accepted, onWrite, onSocket));
   return new Promise((resolve, reject) => {
     const onFailure = (error: Error): void => reject(bindFailed(host, port, error));
     server.once("error", onFailure);
@@ -108,10 +122,14 @@ function listen(options: ListenOptions, onSocket: (socket: Socket) => void): Pro
   });
 }
 
-function handOver(accepted: net.Socket, onSocket: (socket: Socket) => void): void {
+function handOver(
+  accepted: net.Socket,
+  onWrite: OnWrite,
+  onSocket: (socket: Socket) => void,
+): void {
   const reader = new SocketReader();
   const moved = moveToReader(accepted, reader);
-  const socket = NodeSocket.adopt(moved ?? accepted, moved === null ? null : reader);
+  const socket = NodeSocket.adopt(moved ?? accepted, moved === null ? null : reader, onWrite);
   // Null: the peer was gone before it was accepted. Nobody needs to know.
   if (socket === null) (moved ?? accepted).destroy();
   else socket.guard(() => onSocket(socket));

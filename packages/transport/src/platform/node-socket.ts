@@ -28,6 +28,9 @@ const NEXT_FLUSH_WORK = 256 * 1024;
 /** What a batch without bytes sends, so that it is reported in its turn. */
 const NOTHING = new Uint8Array(0);
 
+/** Called with each write that goes to the system. */
+export type OnWrite = ((socket: NodeSocket) => void) | null;
+
 type State = "open" | "ending" | "destroyed" | "closed";
 
 /** See the file comment. Thrown errors of the owner's callbacks end this connection only. */
@@ -35,6 +38,7 @@ export class NodeSocket implements Socket, ReadOwner {
   readonly remoteAddress: SocketAddress;
   readonly #socket: net.Socket;
   readonly #reader: SocketReader | null;
+  readonly #onWrite: OnWrite;
   #events: SocketEvents | null = null;
   #state: State = "open";
   #lostBy: Error | null = null;
@@ -56,15 +60,26 @@ export class NodeSocket implements Socket, ReadOwner {
    * Null when the peer is gone already, so that not even its address is known. `reader` is what the
    * socket was made with; null when it has "data" events.
    */
-  static adopt(socket: net.Socket, reader: SocketReader | null): NodeSocket | null {
+  static adopt(
+    socket: net.Socket,
+    reader: SocketReader | null,
+    onWrite: OnWrite = null,
+  ): NodeSocket | null {
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined || remotePort === undefined) return null;
-    return new NodeSocket(socket, reader, { host: plainHost(remoteAddress), port: remotePort });
+    const remote = { host: plainHost(remoteAddress), port: remotePort };
+    return new NodeSocket(socket, reader, onWrite, remote);
   }
 
-  private constructor(socket: net.Socket, reader: SocketReader | null, remote: SocketAddress) {
+  private constructor(
+    socket: net.Socket,
+    reader: SocketReader | null,
+    onWrite: OnWrite,
+    remote: SocketAddress,
+  ) {
     this.#socket = socket;
     this.#reader = reader;
+    this.#onWrite = onWrite;
     this.remoteAddress = remote;
     socket.on("error", (error) => {
       this.#lostBy ??= connectionLost(error);
@@ -206,6 +221,7 @@ export class NodeSocket implements Socket, ReadOwner {
     this.#inHand ??= [];
     this.#inHand.push(batch);
     this.#allowance.spend(batch.bytes);
+    this.#onWrite?.(this);
     const pieces = batch.finish();
     const last = pieces.pop() ?? NOTHING;
     if (pieces.length > 0) this.#socket.cork();

@@ -53,6 +53,8 @@ export interface ConnectOptions extends SocketAddress {
   readonly signal?: AbortSignal | undefined;
   readonly receiveBufferBytes?: number | undefined;
   readonly sendBufferBytes?: number | undefined;
+  /** How long to look for bytes after a write without going to sleep. Default: 0. */
+  readonly busyPollMicros?: number | undefined;
 }
 
 /** Where to listen, and what accepted sockets get. */
@@ -68,6 +70,8 @@ export interface ListenOptions {
   readonly sendBufferBytes?: number | undefined;
   /** Several event loops share the port where the system can. */
   readonly reusePort?: boolean | undefined;
+  /** How long to look for bytes after a write without going to sleep. Default: 0. */
+  readonly busyPollMicros?: number | undefined;
 }
 
 /** TCP, as a value. */

@@ -32,6 +32,7 @@ export class TransportServer {
         receiveBufferBytes: conf.receiveBuffer > 0 ? conf.receiveBuffer : undefined,
         sendBufferBytes: conf.sendBuffer > 0 ? conf.sendBuffer : undefined,
         reusePort: options.reusePort,
+        busyPollMicros: conf.busyPollMicros,
       },
       (socket) => server.#accept(socket),
     );
