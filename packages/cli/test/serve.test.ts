@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BlockTransferMessage } from "@bm/shuffle";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
@@ -131,6 +131,18 @@ describe("bm serve", () => {
     for (const quota of ["lookups", "sending", "streams"]) {
       expect(text).toContain(`bm_shuffle_quota_waiting{quota="${quota}"} 0\n`);
     }
+  });
+
+  it("serves from an event loop for each core, at most four, unless it is told otherwise", async () => {
+    const count = Math.min(availableParallelism(), 4);
+    const loops = (n: number): string => (n === 1 ? "one event loop" : `${n} event loops`);
+    const byItself = await startServe("--port", "0", "--dir", root);
+    expect(byItself.printed()).toContain(`on every interface, ${loops(count)}`);
+
+    const conf = join(root, "threads.conf");
+    await writeFile(conf, "bm.service.threads 1");
+    const told = await startServe("--port", "0", "--conf", conf, "--db", join(root, "told.ldb"));
+    expect(told.printed()).toContain("on every interface, one event loop");
   });
 
   it.skipIf(process.platform !== "linux")(

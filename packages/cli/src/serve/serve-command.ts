@@ -26,7 +26,11 @@ export function serveCommand(output: CommandOutput): Command {
     .description("run the external shuffle service of a Spark cluster")
     .option("-p, --port <port>", "port for shuffle clients (default: 7337)", readPort)
     .option("--host <address>", "address to bind (default: every interface)")
-    .option("-t, --threads <count>", "event loops that serve (default: 1)", readThreads)
+    .option(
+      "-t, --threads <count>",
+      "event loops that serve (default: one for each core, at most 4)",
+      readThreads,
+    )
     .option("-d, --dir <dir...>", "directories under which executors may write")
     .option("-c, --conf <file>", "spark-defaults.conf to read")
     .option("--set <key=value...>", "set a key of the configuration")

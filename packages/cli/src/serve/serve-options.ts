@@ -1,4 +1,5 @@
 /** What `bm serve` was asked for: flags first, then the environment, then the conf file. */
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { ServiceConf } from "@bm/shuffle";
 import type { Files } from "@bm/transport";
@@ -46,6 +47,9 @@ export interface ServePlan {
  */
 export const DATABASE_NAME = "bm-registered-executors.ldb";
 
+/** Event loops unless somebody says otherwise: each costs memory, and four feed the disks of a machine. */
+export const LOOPS_DEFAULT: number = Math.min(availableParallelism(), 4);
+
 /**
  * Puts flags, environment and conf file together.
  * @throws CliError; ShuffleError, TransportError OPTION_INVALID for a bad value (rejects).
@@ -88,6 +92,7 @@ export async function planAgain(
 async function readValues(flags: ServeFlags, files: Files): Promise<Record<string, string>> {
   const { threads } = flags;
   return {
+    "bm.service.threads": String(LOOPS_DEFAULT),
     ...(await readConf(flags.conf, files)),
     ...settings(flags.set ?? []),
     ...(threads === undefined ? {} : { "bm.service.threads": String(threads) }),

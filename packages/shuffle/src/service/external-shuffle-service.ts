@@ -291,7 +291,7 @@ async function loopCount(
 ): Promise<number> {
   const wanted = conf.threads;
   if (wanted === 1 || (await sharesPorts(platform.network, address))) return wanted;
-  logger.warn("this system cannot share a port between event loops: one serves alone");
+  logger.info("this system cannot share a port between event loops: one serves alone");
   return 1;
 }
 

@@ -43,7 +43,12 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
   ),
   key("spark.local.dir", "text", "", "Directories, separated by commas, if none are given."),
   key("spark.authenticate", "boolean", "false", "Refused: authentication is not built yet."),
-  key("bm.service.threads", "count", "1", "Event loops that serve peers, 1 to 64."),
+  key(
+    "bm.service.threads",
+    "count",
+    "1",
+    "Event loops that serve peers, 1 to 64. `bm serve` takes one for each core, at most 4, by itself.",
+  ),
   key(
     "bm.service.registeredExecutors.max",
     "count",

@@ -78,10 +78,13 @@ export class Stage {
     return service;
   }
 
-  /** A service of its own, which whoever asked for it ends. */
-  start(directory: string): Promise<ServiceProcess> {
+  /**
+   * A service of its own, which whoever asked for it ends.
+   * @param threads event loops of ours, other than those of the run
+   */
+  start(directory: string, threads: number | null = this.#threads): Promise<ServiceProcess> {
     const { localDir } = this.files;
-    return ServiceProcess.start(this.name, { directory, localDir, threads: this.#threads });
+    return ServiceProcess.start(this.name, { directory, localDir, threads });
   }
 
   /** Makes the executor of the files known. */

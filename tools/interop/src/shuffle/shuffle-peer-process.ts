@@ -38,7 +38,8 @@ async function answer(command: ShuffleCommand & { readonly id: number }): Promis
 async function begin(first: string): Promise<void> {
   firstConf = (JSON.parse(first) as { readonly conf: Conf }).conf;
   const service = await ExternalShuffleService.start({
-    conf: firstConf,
+    // As `bm serve` does where there are cores for it.
+    conf: { "bm.service.threads": "2", ...firstConf },
     host: "127.0.0.1",
     port: 0,
   });
