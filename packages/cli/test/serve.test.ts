@@ -1,5 +1,7 @@
 import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { createConnection, type Socket } from "node:net";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BlockTransferMessage } from "@bm/shuffle";
@@ -27,6 +29,7 @@ const FETCH: BlockTransferMessage = {
 
 let root: string;
 let connection: Connection | undefined;
+const knocked: Socket[] = [];
 
 beforeAll(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "serve-")));
@@ -39,6 +42,7 @@ beforeAll(async () => {
 });
 afterEach(async () => {
   await connection?.close();
+  for (const socket of knocked.splice(0)) socket.destroy();
   killAll();
   vi.unstubAllEnvs();
 });
@@ -177,6 +181,18 @@ describe("bm serve", () => {
     expect(await ended(serve)).toBe(0);
   });
 
+  it("takes no connection before it serves", async () => {
+    const before = await startServe("--port", "0", "--dir", root);
+    before.child.kill("SIGKILL");
+    await ended(before);
+    const address = ["--port", String(before.port), "--http-port", "0"];
+    let lost = 0;
+    const starting = startServe(...address, "--threads", "2", "--dir", root);
+    const isStarted = starting.then(() => true);
+    while (!(await Promise.race([isStarted, knock(before.port, () => (lost += 1))])));
+    expect(lost).toBe(0);
+  });
+
   it("reads Spark's own configuration, and flags win over it", async () => {
     const conf = join(root, "spark-defaults.conf");
     const lines = [
@@ -222,6 +238,17 @@ describe("bm serve", () => {
     expect(text).toContain("spark.shuffle.service.enabled  true");
   });
 });
+
+/** Connects to whoever listens, and tells when such a connection is ended by the other side. */
+async function knock(port: number, onLost: () => void): Promise<false> {
+  const socket = createConnection(port, "127.0.0.1");
+  await Promise.race([once(socket, "connect"), once(socket, "error")]).catch(() => {});
+  if (!socket.destroyed) {
+    socket.once("end", onLost).once("error", onLost).resume();
+    knocked.push(socket);
+  }
+  return false;
+}
 
 async function register({ ask }: Connection): Promise<void> {
   await ask(registration("7"));
