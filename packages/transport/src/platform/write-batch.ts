@@ -38,7 +38,7 @@ export class WriteBatch {
     return this.#bytes;
   }
 
-  /** The bytes, and for each write what it costs besides. */
+  /** What this end had to do for it: bytes that are copied here, and for each write what it costs. */
   get work(): number {
     return this.#work;
   }
@@ -46,7 +46,7 @@ export class WriteBatch {
   /** Pieces that are not copied are kept unchanged by the caller until `onWritten`. */
   add(pieces: readonly Uint8Array[], bytes: number, onWritten: OnWritten | null): void {
     this.#bytes += bytes;
-    this.#work += bytes + WRITE_WORK_BYTES;
+    this.#work += WRITE_WORK_BYTES + (bytes > COPIED_BYTES_MAX ? 0 : bytes);
     if (onWritten !== null) this.#reports.push(onWritten);
     if (bytes > COPIED_BYTES_MAX) {
       for (const piece of pieces) this.#append(piece.buffer, piece.byteOffset, piece.length);
