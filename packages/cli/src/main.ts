@@ -1,6 +1,12 @@
 #!/usr/bin/env node
+import { nodeTooOld } from "./platform/node-version.ts";
 import { startWithSmallHeap } from "./platform/small-heap.ts";
 
+const refusal = nodeTooOld(process.versions.node);
+if (refusal !== null) {
+  process.stderr.write(`bm: ${refusal}\n`);
+  process.exit(1);
+}
 if (process.argv[2] === "serve") startWithSmallHeap();
 const { createProgram } = await import("./program.ts");
 
