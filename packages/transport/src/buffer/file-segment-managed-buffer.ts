@@ -75,7 +75,9 @@ export class FileSegmentManagedBuffer extends ManagedBuffer implements FileSegme
     if (this.length > 0 && readSegmentNow(this, whole) === this.length) return whole;
     const file = await this.#openFile();
     try {
-      const count = this.length === 0 ? 0 : await readSome(file, this.path, whole, this.offset);
+      const position = this.offset;
+      const countNow = this.length === 0 ? 0 : file.readNow(whole, position);
+      const count = await readRest(file, this.path, whole, { position, count: countNow });
       // Where any file will do, its length is of interest only when the bytes are not there.
       const isAsked = count < this.length || this.length === 0 || this.file !== undefined;
       if (isAsked) await this.#check(file);
@@ -165,9 +167,10 @@ class SegmentReader implements BodyReader {
     const buffer = this.#nextBuffer();
     const piece = buffer.subarray(0, Math.min(restBytes, buffer.length));
     const position = offset + this.#readBytes;
-    this.#isInMemory = this.#file.readNow(piece, position) === piece.length;
+    const count = this.#file.readNow(piece, position);
+    this.#isInMemory = count === piece.length;
     if (!this.#isInMemory) {
-      const reading = readExactly(this.#file, path, piece, position);
+      const reading = readExactly(this.#file, path, piece, { position, count });
       this.#reading = reading.catch(() => {});
       await reading;
     }
@@ -200,27 +203,36 @@ class SegmentReader implements BodyReader {
   }
 }
 
+/** Where `target` belongs in the file, and how much of it was read already. */
+interface Progress {
+  readonly position: number;
+  readonly count: number;
+}
+
 /** Reads all of `target`. @throws TransportError BODY_UNAVAILABLE (rejects) when the file ends first. */
 async function readExactly(
   file: OpenFile,
   path: string,
   target: Uint8Array,
-  position: number,
+  progress: Progress,
 ): Promise<void> {
-  const count = await readSome(file, path, target, position);
+  const count = await readRest(file, path, target, progress);
   if (count === target.length) return;
-  const message = `${path} ended at ${position + count}, while ${target.length - count} more bytes were due`;
+  const end = progress.position + count;
+  const message = `${path} ended at ${end}, while ${target.length - count} more bytes were due`;
   throw new TransportError("BODY_UNAVAILABLE", message);
 }
 
-/** Less than all of `target` only at the file's end. @throws TransportError BODY_UNAVAILABLE (rejects). */
-async function readSome(
+/**
+ * Gives how much of `target` is there then: less than all of it only at the file's end.
+ * @throws TransportError BODY_UNAVAILABLE (rejects).
+ */
+async function readRest(
   file: OpenFile,
   path: string,
   target: Uint8Array,
-  position: number,
+  { count, position }: Progress,
 ): Promise<number> {
-  const count = file.readNow(target, position);
   if (count === target.length) return count;
   try {
     return count + (await file.read(target.subarray(count), position + count));

@@ -111,7 +111,7 @@ export class ChunkedWriter implements ChannelHandler {
         if (!this.#sendNow(context, frame, done)) return this.#beginSlowly(context, entry);
       } else {
         if (read.state === "missing") return this.#beginSlowly(context, entry);
-        if (read.state === "reading" || this.#mustWait) return false;
+        if (read.state === "reading") return false;
         this.#writeRead(context, [frame.header, read.bytes], read, entry);
       }
     } catch (error) {
@@ -123,7 +123,6 @@ export class ChunkedWriter implements ChannelHandler {
 
   /** For a body that cannot be had in this turn. A small one that was not read yet waits for that. */
   #beginSlowly(context: HandlerContext, entry: Entry): boolean {
-    if (this.#mustWait) return false;
     if (entry.read === null && smallSegment(entry.frame.body) !== null) {
       this.#readAheadLater(context);
       return false;
