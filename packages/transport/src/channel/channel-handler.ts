@@ -1,3 +1,4 @@
+import type { OpenFile } from "../platform/platform.ts";
 import type { Channel } from "./channel.ts";
 
 /** Called once when a write ended: with null when every byte was taken, else with the reason. */
@@ -44,4 +45,9 @@ export interface HandlerContext {
   fireUserEventTriggered(event: unknown): void;
   fireWritabilityChanged(): void;
   write(message: unknown, done: WriteDone): void;
+  /**
+   * As `sendFile` of Socket, for a handler whose bytes pass no other one; 0 where one lies between it and
+   * the socket, which has to see them.
+   */
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number;
 }

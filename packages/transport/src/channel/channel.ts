@@ -7,7 +7,7 @@
  * While closing, what was queued still goes out and nothing new is accepted.
  */
 import { invariant } from "../invariant.ts";
-import type { Clock, Socket, SocketEvents, Timer } from "../platform/platform.ts";
+import type { Clock, OpenFile, Socket, SocketEvents, Timer } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
 import type { WriteDone } from "./channel-handler.ts";
 import { Pipeline, type PipelineEnds } from "./pipeline.ts";
@@ -304,6 +304,14 @@ export class Channel implements SocketEvents, PipelineEnds {
   writeBytes(pieces: readonly Uint8Array[], done: WriteDone): void {
     this.#socket.write(pieces, done);
     this.#updateWritability();
+  }
+
+  /** For the pipeline. */
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number {
+    if (this.#state === "closed") return 0;
+    const count = this.#socket.sendFile(header, file, position, length);
+    if (count > 0) this.#lastWriteMs = this.clock.nowMs();
+    return count;
   }
 
   /** For the pipeline. */

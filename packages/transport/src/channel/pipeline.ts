@@ -8,6 +8,7 @@
  * front. What passes every handler ends there. Which events a handler implements is worked out when
  * it is added, never per event; an event walks to the next context that has its bit.
  */
+import type { OpenFile } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
 import type { Channel } from "./channel.ts";
 import type { ChannelHandler, HandlerContext, WriteDone } from "./channel-handler.ts";
@@ -24,6 +25,8 @@ const WRITE = 64;
 export interface PipelineEnds {
   /** Bytes that reached the front. */
   writeBytes(pieces: readonly Uint8Array[], done: WriteDone): void;
+  /** As `sendFile` of Socket. */
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number;
   /** An exception that no handler took. */
   unhandledException(error: Error): void;
 }
@@ -224,9 +227,19 @@ class Context implements HandlerContext {
   }
 
   write(message: unknown, done: WriteDone): void {
+    const next = this.#nextWriter();
+    next.handler.write?.(next, message, done);
+  }
+
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number {
+    if (this.#nextWriter().handler !== EDGE) return 0;
+    return this.pipeline.ends.sendFile(header, file, position, length);
+  }
+
+  #nextWriter(): Context {
     let at = this.previous;
     while ((at.#events & WRITE) === 0) at = at.previous;
-    at.handler.write?.(at, message, done);
+    return at;
   }
 }
 

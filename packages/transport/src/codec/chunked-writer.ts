@@ -1,18 +1,21 @@
 /**
- * Sends frames in order. Bodies in memory, and small ones of files that are in memory, go out at once,
- * header and body in one gathered write. Small ones that have to be waited for are read ahead; all
- * others are sent piece by piece, with one piece read while the previous one is on its way.
+ * Sends frames in order. Bodies in memory go out at once, header and body in one gathered write. Those of
+ * files that are in memory the system sends by itself, or small ones are read and go out as well. Small
+ * ones that have to be waited for are read ahead; all others are sent piece by piece, with one piece read
+ * while the previous one is on its way.
  *
  * A frame is never interrupted. While a body is waited for, later frames wait behind it.
  */
 import { BytesManagedBuffer } from "../buffer/bytes-managed-buffer.ts";
-import { type FileSegment, readSegmentNow } from "../buffer/file-segment.ts";
+import { type FileSegment, openSegmentNow } from "../buffer/file-segment.ts";
 import type { ManagedBuffer } from "../buffer/managed-buffer.ts";
 import { readBuffers } from "../buffer/read-buffers.ts";
 import { type LentMemory, SlabMemory } from "../buffer/slab-memory.ts";
 import type { ChannelHandler, HandlerContext, WriteDone } from "../channel/channel-handler.ts";
+import { ASK_NEXT_TURN, type OpenFile } from "../platform/platform.ts";
 import { TransportError } from "../transport-error.ts";
 import { openFirst, sendOpened } from "./body-stream.ts";
+import { type BegunFrame, sendFileRest } from "./file-rest.ts";
 import type { OutboundFrame } from "./frame.ts";
 import { type SegmentRead, SegmentReads } from "./segment-reads.ts";
 
@@ -43,6 +46,11 @@ interface Entry {
   read: SegmentRead | null;
 }
 
+interface OpenSegment {
+  readonly segment: FileSegment;
+  readonly file: OpenFile;
+}
+
 /** Outbound handler: frames in, pieces of bytes out. */
 export class ChunkedWriter implements ChannelHandler {
   readonly #queue: Entry[] = [];
@@ -54,6 +62,8 @@ export class ChunkedWriter implements ChannelHandler {
   #isStreaming = false;
   /** Of bodies that were not in memory. */
   #untakenBytes = 0;
+  /** The socket will tell when it is worth asking to send a file. */
+  #isAskingLater = false;
 
   write(context: HandlerContext, message: unknown, done: WriteDone): void {
     const frame = message as OutboundFrame;
@@ -93,7 +103,7 @@ export class ChunkedWriter implements ChannelHandler {
   #advance(context: HandlerContext): void {
     while (!this.#isStreaming) {
       const entry = this.#queue[0];
-      if (entry === undefined || (this.#mustWait && !isInMemory(entry.frame.body))) break;
+      if (entry === undefined || this.#mustWait(entry)) break;
       // Taken out first: a write may be reported within the call that makes it.
       this.#queue.shift();
       if (this.#begin(context, entry)) continue;
@@ -108,7 +118,8 @@ export class ChunkedWriter implements ChannelHandler {
     const { frame, done, read } = entry;
     try {
       if (read === null) {
-        if (!this.#sendNow(context, frame, done)) return this.#beginSlowly(context, entry);
+        const isSent = this.#sendNow(context, frame, done);
+        if (!isSent) return !this.#isHeldUp && this.#beginSlowly(context, entry);
       } else {
         if (read.state === "missing") return this.#beginSlowly(context, entry);
         if (read.state === "reading") return false;
@@ -129,11 +140,18 @@ export class ChunkedWriter implements ChannelHandler {
     }
     entry.read?.giveBack();
     void this.#stream(context, entry);
+    this.#forget(context, entry);
     return true;
   }
 
-  get #mustWait(): boolean {
-    return this.#untakenBytes >= UNTAKEN_BYTES_MAX;
+  #mustWait({ frame, read }: Entry): boolean {
+    if (isInMemory(frame.body)) return false;
+    return read === null ? this.#isHeldUp : this.#untakenBytes >= UNTAKEN_BYTES_MAX;
+  }
+
+  /** No body is begun. */
+  get #isHeldUp(): boolean {
+    return this.#isAskingLater || this.#untakenBytes >= UNTAKEN_BYTES_MAX;
   }
 
   #sendNow(context: HandlerContext, frame: OutboundFrame, done: WriteDone): boolean {
@@ -142,16 +160,55 @@ export class ChunkedWriter implements ChannelHandler {
       writeWhole(context, frame, body, done);
       return true;
     }
-    const segment = this.#mustWait ? null : smallSegment(body);
-    if (segment === null) return false;
+    const segment = this.#isHeldUp ? null : body.segment;
+    const file = segment === null ? null : openSegmentNow(segment);
+    if (segment === null || file === null) return false;
+    const count = context.sendFile(header, file, segment.offset, segment.length);
+    if (count > 0 && count < header.length + segment.length) {
+      const begun = { header, segment, file, sentBytes: count };
+      void this.#sendBody(context, frame, done, () => this.#sendRest(context, begun));
+      return true;
+    }
+    const isRead = count === 0 && this.#sendRead(context, frame, done, { segment, file });
+    closeUnlessKept(file, segment);
+    if (count > 0) {
+      body.release();
+      done?.(null);
+    } else if (count < 0) {
+      this.#askLater(context, count);
+    }
+    return isRead || count > 0;
+  }
+
+  /** Reads a small body and sends it; false when that cannot be done in this turn. */
+  #sendRead(
+    context: HandlerContext,
+    frame: OutboundFrame,
+    done: WriteDone,
+    { file, segment }: OpenSegment,
+  ): boolean {
+    const { header } = frame;
+    if (segment.length > SMALL_BODY_BYTES_MAX) return false;
     // Header and body behind each other, and behind the frame before: what Node does for a piece of a
     // gathered write costs as much as copying 4 KiB.
     const memory = this.#memoryOfFiles.take(header.length + segment.length);
     memory.bytes.set(header);
-    const count = readSegmentNow(segment, memory.bytes.subarray(header.length));
+    const count = file.readNow(memory.bytes.subarray(header.length), segment.offset);
     if (count === segment.length) this.#writeRead(context, [memory.bytes], memory, { frame, done });
     else memory.giveBack();
     return count === segment.length;
+  }
+
+  /** Begins no body until the socket can say more about sending files. */
+  #askLater(context: HandlerContext, when: number): void {
+    this.#isAskingLater = true;
+    const goOn = (): void => {
+      this.#isAskingLater = false;
+      this.#advance(context);
+    };
+    if (when === ASK_NEXT_TURN) context.channel.clock.setImmediate(goOn);
+    // Reported behind what the system has to take first. The end of a connection tells who waits.
+    else context.write([], (error) => void (error === null && goOn()));
   }
 
   get #memoryOfFiles(): SlabMemory {
@@ -214,24 +271,51 @@ export class ChunkedWriter implements ChannelHandler {
     this.#reads.start();
   }
 
-  /** Sends a body that has to be waited for. Never rejects: a failure ends its own channel. */
-  async #stream(context: HandlerContext, entry: Entry): Promise<void> {
+  /** Sends a body that has to be waited for. */
+  #stream(context: HandlerContext, entry: Entry): Promise<void> {
     const { frame, done } = entry;
-    const body = frame.body as ManagedBuffer;
-    let failure: Error | null = null;
-    this.#isStreaming = true;
-    try {
-      const opened = await openFirst(body);
+    return this.#sendBody(context, frame, done, async () => {
+      const opened = await openFirst(frame.body as ManagedBuffer);
       await sendOpened(frame, opened, {
         write: (pieces) => this.#writePiece(context, pieces),
         onLastPiece: () => this.#endStream(context),
       });
+    });
+  }
+
+  /** Sends what is left of a body that the system began to send, and closes its file. */
+  async #sendRest(context: HandlerContext, begun: BegunFrame): Promise<void> {
+    try {
+      await sendFileRest(context, begun, async (bytes, fill) => {
+        const memory = this.#memoryOfFiles.take(bytes);
+        await fill(memory.bytes);
+        await this.#writePiece(context, [memory.bytes]);
+        memory.giveBack();
+      });
+    } finally {
+      closeUnlessKept(begun.file, begun.segment);
+    }
+    this.#endStream(context);
+  }
+
+  /** Keeps the channel while `send` is at work. Never rejects: a failure ends its own channel. */
+  async #sendBody(
+    context: HandlerContext,
+    frame: OutboundFrame,
+    done: WriteDone,
+    send: () => Promise<void>,
+  ): Promise<void> {
+    let failure: Error | null = null;
+    this.#isStreaming = true;
+    context.channel.hold();
+    try {
+      await send();
     } catch (error) {
       failure = error as Error;
     }
-    body.release();
+    releaseBody(frame);
     done?.(failure);
-    this.#forget(context, entry);
+    context.channel.releaseHold();
     // Nothing follows a frame that broke off: what waits is told when the channel is gone.
     if (failure !== null) context.channel.abort(failure);
   }
@@ -249,6 +333,11 @@ export class ChunkedWriter implements ChannelHandler {
       });
     });
   }
+}
+
+function closeUnlessKept(file: OpenFile, segment: FileSegment): void {
+  // Nothing was written, so closing cannot lose anything.
+  if (file !== segment.opened) file.close().catch(() => {});
 }
 
 type InMemoryBody = Uint8Array | BytesManagedBuffer | null;

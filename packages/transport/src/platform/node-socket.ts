@@ -9,7 +9,15 @@
 import type net from "node:net";
 import { invariant } from "../invariant.ts";
 import { connectionLost, writeFailed } from "./node-error.ts";
-import type { Socket, SocketAddress, SocketEvents } from "./platform.ts";
+import { NodeOpenFile } from "./node-open-file.ts";
+import {
+  ASK_NEXT_TURN,
+  ASK_WHEN_SENT,
+  type OpenFile,
+  type Socket,
+  type SocketAddress,
+  type SocketEvents,
+} from "./platform.ts";
 import type { ReadOwner, SocketReader } from "./socket-reader.ts";
 import { TurnAllowance } from "./turn-allowance.ts";
 import { type OnWritten, WriteBatch } from "./write-batch.ts";
@@ -25,6 +33,9 @@ const BATCH_BYTES = 1024 * 1024;
  */
 const FIRST_FLUSH_WORK = 24 * 1024;
 const NEXT_FLUSH_WORK = 256 * 1024;
+
+/** What a file sends between two looks at the allowance. */
+const FILE_BYTES_MAX = 1024 * 1024;
 
 /** What a batch without bytes sends, so that it is reported in its turn. */
 const NOTHING = new Uint8Array(0);
@@ -141,6 +152,19 @@ export class NodeSocket implements Socket, ReadOwner {
     const enough = this.#inHand === null ? FIRST_FLUSH_WORK : NEXT_FLUSH_WORK;
     if (batch.work >= enough) this.#flushNow();
     else if (!this.#isReading) this.#scheduleFlush();
+  }
+
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number {
+    if (this.#state !== "open" || !(file instanceof NodeOpenFile && file.canSend)) return 0;
+    if (this.#allowance.isSpent) return ASK_NEXT_TURN;
+    if (this.#waiting !== null) this.flush();
+    if (this.#waiting !== null || !this.#hasNodeSentAll) return ASK_WHEN_SENT;
+    const bytes = Math.min(length, FILE_BYTES_MAX);
+    const count = file.sendNow(descriptorOf(this.#socket), header, position, bytes);
+    if (count === 0) return 0;
+    this.#allowance.spend(count);
+    this.#onWrite?.(this);
+    return count;
   }
 
   pauseReading(): void {
@@ -291,6 +315,12 @@ export class NodeSocket implements Socket, ReadOwner {
 /** Not a closure, so that idle connections hold none. */
 function flush(socket: NodeSocket): void {
   socket.flush();
+}
+
+/** -1 of a socket that is gone; no call takes that for one. */
+function descriptorOf(socket: net.Socket): number {
+  const { _handle: handle } = socket as unknown as { readonly _handle: { fd?: number } | null };
+  return handle?.fd ?? -1;
 }
 
 /** IPv4 as a dual-stack socket writes it loses its IPv6 prefix. */

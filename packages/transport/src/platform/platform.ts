@@ -106,6 +106,11 @@ export interface SocketEvents {
   onClose(error: Error | null): void;
 }
 
+/** See `sendFile` of {@link Socket}. */
+export const ASK_NEXT_TURN = -1;
+/** See `sendFile` of {@link Socket}. */
+export const ASK_WHEN_SENT = -2;
+
 /** One TCP connection. */
 export interface Socket {
   /** Stays readable when the connection is closed. */
@@ -119,6 +124,13 @@ export interface Socket {
    * `onWritten` is called once, with the error when the bytes were lost; null when nobody asks.
    */
   write(pieces: readonly Uint8Array[], onWritten: ((error: Error | null) => void) | null): void;
+  /**
+   * Has the system send a header and a part of an open file out of its own memory. Gives how many bytes of
+   * both it took in this turn; the rest is for the caller to send. 0 where the bytes are not in memory or
+   * the system has no such call; `ASK_WHEN_SENT` while it has not taken all that was written before, and
+   * `ASK_NEXT_TURN` when the connection had its share of this turn. Never waits and never fails.
+   */
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number;
   /** Bytes handed to `write` and not yet taken by the system. */
   readonly pendingBytes: number;
   pauseReading(): void;

@@ -159,6 +159,10 @@ class EmbeddedSocket implements Socket {
     else this.#report([{ bytes, onWritten }], null);
   }
 
+  sendFile(): number {
+    return 0;
+  }
+
   takePieces(): Uint8Array[] {
     const pieces = this.#pieces;
     this.#pieces = [];

@@ -4,7 +4,14 @@
  */
 import { invariant } from "../invariant.ts";
 import { connectionLost, writeFailed } from "../platform/node-error.ts";
-import type { Clock, Socket, SocketAddress, SocketEvents } from "../platform/platform.ts";
+import {
+  ASK_WHEN_SENT,
+  type Clock,
+  type OpenFile,
+  type Socket,
+  type SocketAddress,
+  type SocketEvents,
+} from "../platform/platform.ts";
 import { systemError } from "../platform/system-error.ts";
 
 /** As much as Node reads at a time. */
@@ -102,6 +109,15 @@ export class MemorySocket implements Socket {
     if (this.#state === "open") this.#pendingBytes += restBytes;
     this.#writes.push({ rest, restBytes, onWritten });
     this.#schedule();
+  }
+
+  sendFile(header: Uint8Array, file: OpenFile, position: number, length: number): number {
+    if (this.#state !== "open") return 0;
+    if (this.#writes.length > 0) return ASK_WHEN_SENT;
+    const whole = Buffer.alloc(header.length + length);
+    whole.set(header);
+    if (file.readNow(whole.subarray(header.length), position) < length) return 0;
+    return this.peer?.accept(whole) ?? 0;
   }
 
   pauseReading(): void {

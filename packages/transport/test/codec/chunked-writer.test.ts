@@ -242,11 +242,8 @@ describe("ChunkedWriter", () => {
       const files = createMemoryFiles({ isCached: true });
       await files.writeFile("/data", pattern(2_500_000));
       let reads = 0;
-      const counting: Files = Object.assign(Object.create(files) as Files, {
-        readNow: (path: string, buffer: Uint8Array, position: number) => {
-          reads += 1;
-          return files.readNow(path, buffer, position);
-        },
+      const counting = countingReads(files, () => {
+        reads += 1;
       });
       const embedded = writingChannel({ holdWrites: true });
       writeBlocks(embedded, counting, 10, 250_000);
@@ -288,11 +285,8 @@ describe("ChunkedWriter", () => {
     const files = createMemoryFiles({ isCached: true });
     await files.writeFile("/data", pattern(64 * 1024));
     let reads = 0;
-    const counting: Files = Object.assign(Object.create(files) as Files, {
-      readNow: (path: string, buffer: Uint8Array, position: number) => {
-        reads += 1;
-        return files.readNow(path, buffer, position);
-      },
+    const counting = countingReads(files, () => {
+      reads += 1;
     });
     for (let index = 0; index < 100; index += 1) {
       const options = { files: counting, path: "/data", offset: 0, length: 64 * 1024 };
@@ -361,6 +355,21 @@ describe("ChunkedWriter", () => {
     expect(memory.releases).toBe(1);
   });
 });
+
+function countingReads(files: Files, onRead: () => void): Files {
+  return Object.assign(Object.create(files) as Files, {
+    openNow: (path: string) => {
+      const file = files.openNow(path) as OpenFile;
+      return Object.assign(Object.create(file) as OpenFile, {
+        close: () => file.close(),
+        readNow: (buffer: Uint8Array, position: number) => {
+          onRead();
+          return file.readNow(buffer, position);
+        },
+      });
+    },
+  });
+}
 
 function countingOpens(files: Files, opens: string[]): Files {
   return Object.assign(Object.create(files) as Files, {
