@@ -155,12 +155,12 @@ export const IO_KEYS: readonly ConfKey[] = [
     unit: "us",
     min: 0,
     max: 1000,
-    default: "0",
+    default: "50",
     since: null,
     doc:
       "For how long after a write the event loop looks for answers without going to sleep, while " +
-      "only one connection writes; 0 turns it off. With 50 at both ends of one virtual machine, " +
-      "single small requests take a quarter of the time; without an idle core it is a waste.",
+      "only one connection writes and its answers come in time; 0 turns it off, as a single core " +
+      "does. On virtual machines single small requests take a quarter of the time.",
   },
   {
     property: "maxRetries",

@@ -6,6 +6,7 @@
  * `net.ipv4.tcp_rmem` and `tcp_wmem`), which for most paths is the better choice anyway.
  */
 import net from "node:net";
+import { availableParallelism } from "node:os";
 import { invariant } from "../invariant.ts";
 import type { TransportError } from "../transport-error.ts";
 import { BusyPoll } from "./busy-poll.ts";
@@ -40,7 +41,9 @@ function onWriteOf(
   { busyPollMicros = 0 }: { readonly busyPollMicros?: number | undefined },
   poll: BusyPoll,
 ): OnWrite {
-  return busyPollMicros > 0 ? (socket) => poll.wrote(socket, busyPollMicros / 1000) : null;
+  // On a single core the peer, or whoever else has the answer, could not run meanwhile.
+  const isOn = busyPollMicros > 0 && availableParallelism() > 1;
+  return isOn ? (socket) => poll.wrote(socket, busyPollMicros / 1000) : null;
 }
 
 function connect(clock: Clock, options: ConnectOptions, onWrite: OnWrite): Promise<Socket> {

@@ -53,7 +53,7 @@ export interface ConnectOptions extends SocketAddress {
   readonly signal?: AbortSignal | undefined;
   readonly receiveBufferBytes?: number | undefined;
   readonly sendBufferBytes?: number | undefined;
-  /** How long to look for bytes after a write without going to sleep. Default: 0. */
+  /** How long to look for bytes after a write without going to sleep: see `BusyPoll`. Default: 0. */
   readonly busyPollMicros?: number | undefined;
 }
 
@@ -70,7 +70,7 @@ export interface ListenOptions {
   readonly sendBufferBytes?: number | undefined;
   /** Several event loops share the port where the system can. */
   readonly reusePort?: boolean | undefined;
-  /** How long to look for bytes after a write without going to sleep. Default: 0. */
+  /** How long to look for bytes after a write without going to sleep: see `BusyPoll`. Default: 0. */
   readonly busyPollMicros?: number | undefined;
 }
 
