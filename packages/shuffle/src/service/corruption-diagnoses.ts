@@ -11,7 +11,7 @@
  * loop: together they have a budget for each turn.
  */
 import type { Checksum } from "@bm/codec/checksum";
-import type { Clock, FileSegment } from "@bm/transport";
+import { type Clock, type FileSegment, int64 } from "@bm/transport";
 import { partitionChecksum } from "../files/partition-checksum.ts";
 import type {
   CorruptionCauseName,
@@ -65,9 +65,9 @@ export class CorruptionDiagnoses {
 
   /** Null when it cannot be told without waiting. */
   #causeNow(message: DiagnoseCorruption, info: ExecutorShuffleInfo): CorruptionCauseName | null {
-    const { algorithm, appId, execId, mapId, reduceId, shuffleId } = message;
+    const { algorithm, appId, execId, reduceId, shuffleId } = message;
     const resolver = this.#resolver;
-    const output = resolver.findMapOutputNow(appId, execId, shuffleId, mapId);
+    const output = resolver.findMapOutputNow(appId, execId, shuffleId, int64(message.mapId));
     if (output === null) return null;
     const { length, offset } = output.segment(reduceId, reduceId + 1);
     if (length > PIECE_BYTES) return null;
@@ -86,7 +86,8 @@ export class CorruptionDiagnoses {
     message: DiagnoseCorruption,
     info: ExecutorShuffleInfo,
   ): Promise<CorruptionCauseName> {
-    const { algorithm, appId, execId, mapId, reduceId, shuffleId } = message;
+    const { algorithm, appId, execId, reduceId, shuffleId } = message;
+    const mapId = int64(message.mapId);
     const resolver = this.#resolver;
     const output =
       resolver.findMapOutputNow(appId, execId, shuffleId, mapId) ??

@@ -5,6 +5,7 @@ import {
   type Clock,
   FileSegmentManagedBuffer,
   type Files,
+  type Int64,
   type ManagedBuffer,
 } from "@bm/transport";
 import type { ExecutorShuffleInfo } from "../protocol/block-transfer-message.ts";
@@ -60,11 +61,11 @@ export class ExternalShuffleBlockResolver {
     appId: string,
     execId: string,
     shuffleId: number,
-    mapId: bigint,
+    mapId: Int64,
   ): KnownMapOutput | null {
     const executor = this.#registry.executorsOf(appId).get(execId);
     if (executor === undefined) return null;
-    return this.indexCache.findNow({ executor, name: `${shuffleId}_${mapId}` });
+    return this.indexCache.findNow(executor, shuffleId, mapId);
   }
 
   /**
@@ -75,13 +76,13 @@ export class ExternalShuffleBlockResolver {
     appId: string,
     execId: string,
     shuffleId: number,
-    mapId: bigint,
+    mapId: Int64,
   ): Promise<MapOutput> {
     return this.lookups.run(appId, async () => {
       const executor = this.#registry.get(appId, execId);
       const name = `${shuffleId}_${mapId}`;
       return this.indexCache.find(
-        { executor, name },
+        { executor, shuffleId, mapId },
         {
           index: pathOf(executor, `shuffle_${name}_0.index`),
           data: pathOf(executor, `shuffle_${name}_0.data`),

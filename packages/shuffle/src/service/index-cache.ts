@@ -10,6 +10,7 @@ import {
   FileSegmentManagedBuffer,
   type FileStat,
   type Files,
+  type Int64,
   isSameFile,
   type ManagedBuffer,
   type OpenFile,
@@ -22,19 +23,13 @@ import {
 import type { ExecutorShuffleInfo } from "../protocol/block-transfer-message.ts";
 import { ShuffleError } from "../shuffle-error.ts";
 import { DataFile, DataFiles } from "./data-files.ts";
+import { MapOutputTable, type WantedMapOutput } from "./map-output-table.ts";
 import { JAVA, serviceFailure } from "./service-failure.ts";
 
 /** Where a map output lies. */
 export interface MapOutputPaths {
   readonly index: string;
   readonly data: string;
-}
-
-/** A map output by its name, and the executor that wrote it. */
-export interface WantedMapOutput {
-  readonly executor: ExecutorShuffleInfo;
-  /** One name for each output of the executor. */
-  readonly name: string;
 }
 
 /** A map output whose files were looked at a moment ago. */
@@ -100,7 +95,7 @@ export class IndexCache {
   readonly #bytesMax: number;
   readonly #checkRead: IndexCacheOptions["checkRead"];
   readonly #dataFiles: DataFiles;
-  readonly #entries = new Map<ExecutorShuffleInfo, Map<string, Entry>>();
+  readonly #entries = new MapOutputTable<Entry>();
   #size = 0;
   readonly #head: Node;
   #bytes = 0;
@@ -140,8 +135,8 @@ export class IndexCache {
   }
 
   /** What can be told in this turn; null when the files have to be looked at by `find`. */
-  findNow(wanted: WantedMapOutput): KnownMapOutput | null {
-    const entry = this.#entryOf(wanted);
+  findNow(executor: ExecutorShuffleInfo, shuffleId: number, mapId: Int64): KnownMapOutput | null {
+    const entry = this.#entries.find(executor, shuffleId, mapId);
     const file = entry?.output.dataFile;
     // That there still is no data file could not be told from not knowing.
     if (entry === undefined || file === null || file === undefined) return null;
@@ -168,7 +163,7 @@ export class IndexCache {
    */
   async find(wanted: WantedMapOutput, paths: MapOutputPaths): Promise<MapOutput> {
     const identity = await this.#look(paths);
-    const entry = this.#entryOf(wanted);
+    const entry = this.#entries.get(wanted);
     if (entry !== undefined) {
       if (isSame(entry.identity, identity)) return this.#use(entry);
       this.#drop(entry);
@@ -182,10 +177,6 @@ export class IndexCache {
       if (output !== null) return output;
       if (attempt === LOADS_MAX) throw unsteady(paths);
     }
-  }
-
-  #entryOf({ executor, name }: WantedMapOutput): Entry | undefined {
-    return this.#entries.get(executor)?.get(name);
   }
 
   #use(entry: Entry): KnownMapOutput {
@@ -256,14 +247,13 @@ export class IndexCache {
     identity: Identity,
     output: KeptOutput,
   ): void {
-    const bytes = ENTRY_BYTES + output.bytes + 2 * (paths.data.length + wanted.name.length);
+    const bytes = ENTRY_BYTES + output.bytes + 2 * paths.data.length;
     if (bytes > this.#bytesMax) return;
-    const before = this.#entryOf(wanted);
+    const before = this.#entries.get(wanted);
     if (before !== undefined) this.#drop(before);
     const head = this.#head;
     const entry: Entry = { wanted, identity, output, bytes, newer: head, older: head };
-    const entries = this.#entries.get(wanted.executor) ?? new Map<string, Entry>();
-    this.#entries.set(wanted.executor, entries.set(wanted.name, entry));
+    this.#entries.set(wanted, entry);
     this.#link(entry);
     this.#size += 1;
     this.#bytes += bytes;
@@ -271,12 +261,9 @@ export class IndexCache {
   }
 
   #drop(entry: Entry): void {
-    const { executor, name } = entry.wanted;
-    const entries = this.#entries.get(executor);
-    if (entries?.get(name) !== entry) return;
-    entries.delete(name);
+    if (this.#entries.get(entry.wanted) !== entry) return;
+    this.#entries.delete(entry.wanted);
     if (entry.output.dataFile !== null) this.#dataFiles.close(entry.output.dataFile);
-    if (entries.size === 0) this.#entries.delete(executor);
     this.#unlink(entry);
     this.#size -= 1;
     this.#bytes -= entry.bytes;

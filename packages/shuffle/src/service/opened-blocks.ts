@@ -5,11 +5,12 @@
  * buffer: 8 bytes for each map, and 4 for each partition. Readers ask for the same partitions of every
  * map; these are there once then. Else it is 4 bytes for each partition of each map, and 4 for each map.
  *
- *     int64 ids[groups]     map ids, or RDD ids
+ *     int64 ids[groups]     map ids, or RDD ids; as doubles when these hold all of them
  *     int32 values[n]       partitions; a run of them takes two, start and end
  *     int32 ends[groups]    chunks up to and with this group, unless all groups have the same values
  */
 
+import { type Int64, int64 } from "@bm/transport";
 import type { FetchShuffleBlocks } from "../protocol/block-transfer-message.ts";
 import type { ShuffleError } from "../shuffle-error.ts";
 import { JAVA, serviceFailure } from "./service-failure.ts";
@@ -22,7 +23,7 @@ export interface OpenedBlock {
   /** Counts the groups: blocks with the same number belong to the same map output. */
   readonly group: number;
   /** Map id, or RDD id. */
-  readonly id: bigint;
+  readonly id: Int64;
   /** First partition, or the split of an RDD. */
   readonly start: number;
   /** Behind the last partition. */
@@ -34,7 +35,7 @@ export class OpenedBlocks {
   readonly kind: OpenedKind;
   /** -1 for blocks of RDDs. */
   readonly shuffleId: number;
-  readonly #ids: BigInt64Array;
+  readonly #ids: Float64Array | BigInt64Array;
   readonly #values: Int32Array;
   /** Null when all groups have the same values. */
   readonly #ends: Int32Array | null;
@@ -55,8 +56,7 @@ export class OpenedBlocks {
     const valueCount = shared?.length ?? values.reduce((sum, list) => sum + list.length, 0);
     const endCount = shared === null ? groups : 0;
     const memory = new ArrayBuffer(8 * groups + 4 * (valueCount + endCount));
-    this.#ids = new BigInt64Array(memory, 0, groups);
-    this.#ids.set(ids);
+    this.#ids = idsIn(memory, ids);
     this.#values = new Int32Array(memory, 8 * groups, valueCount);
     if (shared !== null) {
       this.#values.set(shared);
@@ -87,7 +87,7 @@ export class OpenedBlocks {
   at(index: number): OpenedBlock {
     const group = this.#groupOf(index);
     const at = this.#ends === null ? index % this.#chunksPerGroup : index;
-    const id = this.#ids[group] ?? 0n;
+    const id = this.#ids[group] ?? 0;
     const start = this.#values[this.#valuesPerChunk * at] ?? 0;
     const isRun = this.kind === "shuffleBatch";
     return { group, id, start, end: isRun ? (this.#values[2 * at + 1] ?? start) : start + 1 };
@@ -107,6 +107,19 @@ export class OpenedBlocks {
   get #chunksPerGroup(): number {
     return this.#values.length / this.#valuesPerChunk;
   }
+}
+
+/** A bigint for each block that is asked for would be a tenth of the work for a small one. */
+function idsIn(memory: ArrayBuffer, ids: readonly bigint[]): Float64Array | BigInt64Array {
+  const numbers = ids.map(int64).filter((id) => typeof id === "number");
+  if (numbers.length < ids.length) {
+    const all = new BigInt64Array(memory, 0, ids.length);
+    all.set(ids);
+    return all;
+  }
+  const all = new Float64Array(memory, 0, ids.length);
+  all.set(numbers);
+  return all;
 }
 
 /** The list that all others are equal to, or null. */
