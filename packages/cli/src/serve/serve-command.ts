@@ -28,7 +28,7 @@ export function serveCommand(output: CommandOutput): Command {
     .option("--host <address>", "address to bind (default: every interface)")
     .option(
       "-t, --threads <count>",
-      "event loops that serve (default: one for each core, at most 4)",
+      "event loops that serve (default: one for two cores, at most 4)",
       readThreads,
     )
     .option("-d, --dir <dir...>", "directories under which executors may write")
