@@ -155,7 +155,7 @@ export const IO_KEYS: readonly ConfKey[] = [
     unit: "us",
     min: 0,
     max: 1000,
-    default: "50",
+    default: "100",
     since: null,
     doc:
       "For how long after a write the event loop looks for answers without going to sleep, while " +

@@ -6,12 +6,13 @@
  * as fast with 0.4 of the CPU time each.
  *
  * It is for conversations, in which each write is answered soon, and costs the others next to nothing: when
- * nothing came in time, twice as many writes as before pass until the next attempt.
+ * nothing came in time, twice as many writes as before pass until the next attempt. An attempt has to
+ * outlast the waking of a peer that sleeps, or the two ends would never find each other awake.
  */
 import type { Clock } from "./platform.ts";
 
 /** At most 2 to the power of this many writes pass between two attempts. */
-const FAILURES_MAX = 10;
+const FAILURES_MAX = 8;
 
 /** One for all connections of a network. */
 export class BusyPoll {

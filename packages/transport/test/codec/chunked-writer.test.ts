@@ -174,6 +174,31 @@ describe("ChunkedWriter", () => {
       expect(sent.subarray(-64 * 1024).equals(long.subarray(-64 * 1024))).toBe(true);
     });
 
+    it("reads no more ahead once it finds everything in memory", async () => {
+      const files = createMemoryFiles({ isCached: true });
+      await files.writeFile("/data", pattern(40 * 64 * 1024));
+      let opens = 0;
+      const warm: Files = Object.assign(Object.create(files) as Files, {
+        openNow: (path: string) => (opens === 0 ? null : files.openNow(path)),
+        open: (path: string, mode: OpenMode) => {
+          opens += 1;
+          return files.open(path, mode);
+        },
+      });
+      const embedded = writingChannel({ holdWrites: true });
+      for (let round = 0; round < 20; round += 1) {
+        // More than may be written, so that some always wait.
+        writeBlocks(embedded, warm, 40, 64 * 1024);
+        for (let taken = 0; taken < 2; taken += 1) {
+          await turns(5);
+          embedded.completeWrites();
+        }
+      }
+      expect(opens).toBeGreaterThan(0);
+      expect(opens).toBeLessThan(10);
+      embedded.disconnect();
+    });
+
     it("tells the peer of those for which no more files could be opened, and sends the next", async () => {
       const files = createMemoryFiles();
       await files.writeFile("/data", content);
