@@ -12,6 +12,9 @@
 /** Threads take them from the process. */
 const FLAGS = [
   "--max-semi-space-size=8",
+  // One helper to collect and compile: with four, on two cores, a block of 16 KiB took 12 % more CPU
+  // time, and the peak was 4 MiB higher.
+  "--v8-pool-size=1",
   // The old generation is collected when it has doubled; V8 waits until it is four times as large.
   "--heap-growing-percent=100",
 ] as const;

@@ -106,10 +106,7 @@ export class BlockChunks implements ChunkSource {
   }
 
   #counted(block: OpenedBlock, body: ManagedBuffer | null): ManagedBuffer | null {
-    const { metrics } = this.#options;
-    metrics.blockTransferRate.mark(block.end - block.start);
-    metrics.blockTransferMessageRate.mark();
-    metrics.blockTransferRateBytes.mark(body?.size ?? 0);
+    this.#options.metrics.countChunk(block.end - block.start, body?.size ?? 0);
     return body;
   }
 

@@ -92,9 +92,9 @@ export class AnswerBudget {
   }
 
   #next(): WaitingQueue | undefined {
-    const [starved] = this.#starved;
+    const starved = firstOf(this.#starved);
     if (starved !== undefined) return starved;
-    const [queue] = this.#turns;
+    const queue = firstOf(this.#turns);
     // A large one is not passed over, or small ones would keep it waiting for ever.
     return queue !== undefined && this.#fits(queue.nextBytes) ? queue : undefined;
   }
@@ -102,4 +102,11 @@ export class AnswerBudget {
   #fits(bytes: number): boolean {
     return this.#bytesInFlight + bytes <= this.bytesMax;
   }
+}
+
+function firstOf<T>(set: ReadonlySet<T>): T | undefined {
+  // To begin a walk costs more than all the rest of an answer's way through the budget.
+  if (set.size === 0) return undefined;
+  const [first] = set;
+  return first;
 }

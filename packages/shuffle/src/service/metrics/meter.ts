@@ -37,23 +37,25 @@ export class Meter {
     return this.#count;
   }
 
-  mark(events = 1): void {
-    this.#tick();
+  /** `nowMs` of the meter's clock, for whoever marks several. */
+  mark(events = 1, nowMs: number = this.#clock.nowMs()): void {
+    this.#tick(nowMs);
     this.#count += events;
     this.#sinceTick += events;
   }
 
   snapshot(): MeterSnapshot {
-    this.#tick();
-    const seconds = (this.#clock.nowMs() - this.#startMs) / 1000;
+    const nowMs = this.#clock.nowMs();
+    this.#tick(nowMs);
+    const seconds = (nowMs - this.#startMs) / 1000;
     const [oneMinuteRate, fiveMinuteRate, fifteenMinuteRate] = this.#rates;
     const meanRate = seconds > 0 ? this.#count / seconds : 0;
     return { count: this.#count, meanRate, oneMinuteRate, fiveMinuteRate, fifteenMinuteRate };
   }
 
-  #tick(): void {
-    const ticks = Math.floor((this.#clock.nowMs() - this.#tickedAtMs) / TICK_MS);
-    if (ticks <= 0) return;
+  #tick(nowMs: number): void {
+    if (nowMs - this.#tickedAtMs < TICK_MS) return;
+    const ticks = Math.floor((nowMs - this.#tickedAtMs) / TICK_MS);
     this.#tickedAtMs += ticks * TICK_MS;
     for (let done = 0; done < Math.min(ticks, TICKS_MAX); done += 1) {
       const rate = (this.#sinceTick * 1000) / TICK_MS;

@@ -34,7 +34,10 @@ export class ShuffleServiceMetrics {
   /** Answers to DiagnoseCorruption by cause. Ours. */
   readonly diagnosedCorruption: Map<string, number> = new Map();
 
+  readonly #clock: Clock;
+
   constructor(clock: Clock) {
+    this.#clock = clock;
     this.openBlockRequestLatencyMillis = new Timer(clock);
     this.registerExecutorRequestLatencyMillis = new Timer(clock);
     this.fetchMergedBlocksMetaLatencyMillis = new Timer(clock);
@@ -48,6 +51,14 @@ export class ShuffleServiceMetrics {
     this.deferredBlocks = new Meter(clock);
     this.staleBlockPushes = new Meter(clock);
     this.ignoredBlockBytes = new Meter(clock);
+  }
+
+  /** A chunk of so many blocks is given to a reader. */
+  countChunk(blocks: number, bytes: number): void {
+    const nowMs = this.#clock.nowMs();
+    this.blockTransferRate.mark(blocks, nowMs);
+    this.blockTransferMessageRate.mark(1, nowMs);
+    this.blockTransferRateBytes.mark(bytes, nowMs);
   }
 
   /** Spark: `blockTransferAvgSize_1min`, bytes of a message over the last minute. */
