@@ -30,6 +30,8 @@ export interface ApplicationCounters {
   readonly tasks: number;
   readonly failedTasks: number;
   readonly fetchFailures: number;
+  /** Why the first ten tasks that failed did. */
+  readonly failures: readonly string[];
   /** Shuffle bytes from elsewhere than the reading executor's own disk. */
   readonly remoteBytes: number;
   readonly remoteBlocks: number;

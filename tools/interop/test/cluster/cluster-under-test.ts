@@ -140,5 +140,5 @@ export function expectSameResults(
   jobs: readonly JobName[],
 ): void {
   expectSameRows(cluster, report, jobs);
-  expect(report.counters).toMatchObject({ failedTasks: 0, fetchFailures: 0 });
+  expect(report.counters).toMatchObject({ failedTasks: 0, fetchFailures: 0, failures: [] });
 }
