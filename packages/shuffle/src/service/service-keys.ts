@@ -47,7 +47,7 @@ export const SERVICE_KEYS: readonly ServiceKey[] = [
     "bm.service.threads",
     "count",
     "1",
-    "Event loops that serve peers, 1 to 64. `bm serve` takes one for each core, at most 4, by itself.",
+    "Event loops that serve peers, 1 to 64. `bm serve` takes one for two cores, at most 4, by itself.",
   ),
   key(
     "bm.service.registeredExecutors.max",
