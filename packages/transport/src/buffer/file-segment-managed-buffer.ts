@@ -12,6 +12,7 @@ import { BytesManagedBuffer } from "./bytes-managed-buffer.ts";
 import { type FileSegment, readSegmentNow } from "./file-segment.ts";
 import { type BodyReader, ManagedBuffer } from "./managed-buffer.ts";
 import { readBuffers } from "./read-buffers.ts";
+import { readExactly, readRest } from "./read-exactly.ts";
 
 /**
  * A segment up to here is read at once into a buffer of its own length. Small blocks are many: opening,
@@ -200,43 +201,5 @@ class SegmentReader implements BodyReader {
     const buffer = this.#buffers[this.#turn] ?? this.#pool.take();
     this.#buffers[this.#turn] = buffer;
     return buffer;
-  }
-}
-
-/** Where `target` belongs in the file, and how much of it was read already. */
-interface Progress {
-  readonly position: number;
-  readonly count: number;
-}
-
-/** Reads all of `target`. @throws TransportError BODY_UNAVAILABLE (rejects) when the file ends first. */
-async function readExactly(
-  file: OpenFile,
-  path: string,
-  target: Uint8Array,
-  progress: Progress,
-): Promise<void> {
-  const count = await readRest(file, path, target, progress);
-  if (count === target.length) return;
-  const end = progress.position + count;
-  const message = `${path} ended at ${end}, while ${target.length - count} more bytes were due`;
-  throw new TransportError("BODY_UNAVAILABLE", message);
-}
-
-/**
- * Gives how much of `target` is there then: less than all of it only at the file's end.
- * @throws TransportError BODY_UNAVAILABLE (rejects).
- */
-async function readRest(
-  file: OpenFile,
-  path: string,
-  target: Uint8Array,
-  { count, position }: Progress,
-): Promise<number> {
-  if (count === target.length) return count;
-  try {
-    return count + (await file.read(target.subarray(count), position + count));
-  } catch (error) {
-    throw new TransportError("BODY_UNAVAILABLE", `${path} cannot be read`, { cause: error });
   }
 }

@@ -4,9 +4,9 @@
  * system once more.
  */
 import type { FileSegment } from "../buffer/file-segment.ts";
+import { readExactly } from "../buffer/read-exactly.ts";
 import type { HandlerContext } from "../channel/channel-handler.ts";
 import { ASK_NEXT_TURN, type OpenFile } from "../platform/platform.ts";
-import { TransportError } from "../transport-error.ts";
 
 /** What is held in memory of a peer that does not read. */
 const PIECE_BYTES = 64 * 1024;
@@ -27,7 +27,7 @@ export type WriteFilled = (
 
 /**
  * Resolves when the system took everything.
- * @throws TransportError BODY_UNAVAILABLE, FILE_FAILED, CHANNEL_CLOSED (rejects).
+ * @throws TransportError BODY_UNAVAILABLE, CHANNEL_CLOSED (rejects).
  */
 export async function sendFileRest(
   context: HandlerContext,
@@ -49,26 +49,13 @@ export async function sendFileRest(
       const bytes = Math.min(headerRest.length + fileBytes, PIECE_BYTES);
       await write(bytes, async (target) => {
         target.set(headerRest);
-        await fill(target.subarray(headerRest.length), segment.path, file, position);
+        const piece = target.subarray(headerRest.length);
+        const progress = { position, count: file.readNow(piece, position) };
+        await readExactly(file, segment.path, piece, progress);
       });
       sent += bytes;
     }
   }
-}
-
-async function fill(
-  target: Uint8Array,
-  path: string,
-  file: OpenFile,
-  position: number,
-): Promise<void> {
-  const countNow = file.readNow(target, position);
-  if (countNow === target.length) return;
-  const rest = target.subarray(countNow);
-  const count = await file.read(rest, position + countNow);
-  if (count === rest.length) return;
-  const message = `${path} ended at ${position + countNow + count}, while more bytes were due`;
-  throw new TransportError("BODY_UNAVAILABLE", message);
 }
 
 function nextTurn(context: HandlerContext): Promise<void> {

@@ -9,7 +9,7 @@
  * trusted once a read from a file in it, opened through the pool, found its bytes in memory.
  */
 import { closeSync } from "node:fs";
-import type { CachedCalls } from "./cached-calls.ts";
+import type { CachedCalls, SendFileCall } from "./cached-calls.ts";
 import { type FileStat, isSameFile } from "./platform.ts";
 
 /**
@@ -67,7 +67,7 @@ export class CachedReads {
 
   /** False where `send` gives 0 for certain. */
   get canSend(): boolean {
-    return (this.#calls?.sendFile ?? null) !== null && this.#isSettled;
+    return this.#sendFile !== null;
   }
 
   /** As {@link SendFileCall}, but 0 where nothing can be sent. */
@@ -78,11 +78,13 @@ export class CachedReads {
     position: number,
     length: number,
   ): number {
-    const sendFile = this.#calls?.sendFile ?? null;
-    if (sendFile === null || !this.#isSettled) return 0;
-    const count = sendFile(socket, header, descriptor, position, length);
+    const count = this.#sendFile?.(socket, header, descriptor, position, length) ?? 0;
     if (count === -1) this.#missedAtMs = performance.now();
     return Math.max(0, count);
+  }
+
+  get #sendFile(): SendFileCall | null {
+    return this.#isSettled ? (this.#calls?.sendFile ?? null) : null;
   }
 
   get #isSettled(): boolean {
